@@ -1,0 +1,37 @@
+"""The contract of a method: it holds an encoder, makes its own views, and its forward is its loss."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import nn
+
+from hundredfold.encoders._base import Encoder
+from hundredfold.types import ImageBatch, Progress, Step
+
+
+class Method(nn.Module, ABC):
+    """A way to train an encoder; what `fit` trains.
+
+    Attributes:
+        encoder: what training is for, and all that outlives it.
+    """
+
+    encoder: Encoder
+
+    @abstractmethod
+    def views(self, batch: ImageBatch, rng: torch.Generator) -> Any:
+        """What `forward` takes, made from a batch; all its randomness comes from `rng`."""
+
+    @abstractmethod
+    def forward(self, views: Any) -> Step:
+        """The loss of these views and what to log. Runs under autocast and inside DDP."""
+
+    def after_step(self, progress: Progress) -> None:
+        """Moving averages, queues, centres: what changes after the optimizer's step. Nothing by default."""
+
+    def levels(self, batch_size: int) -> tuple[float | None, float | None]:
+        """(chance, floor): the loss of a representation that tells nothing apart, and the lowest reachable."""
+        return None, None
