@@ -35,9 +35,7 @@ def read_idx_folder(folder: Path) -> Source:
     """
     train = _read_part(folder, ("train",))
     if train is None:
-        raise DataError(
-            f"no IDX images in {folder}", fix="the folder should hold train-images-idx3-ubyte[.gz]"
-        )
+        raise DataError(f"no IDX images in {folder}", fix="the folder should hold train-images-idx3-ubyte[.gz]")
     return Source(train=train, test=_read_part(folder, ("t10k", "test")))
 
 
@@ -52,9 +50,7 @@ def read_idx(path: Path) -> np.ndarray:
     except (OSError, EOFError, zlib.error) as problem:
         raise DataError(f"cannot read {path}", why=str(problem), fix="fetch the file again") from problem
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] != UNSIGNED_BYTE:
-        raise DataError(
-            f"{path} is not an IDX file of unsigned bytes", why=f"it starts with {content[:4].hex(' ')}"
-        )
+        raise DataError(f"{path} is not an IDX file of unsigned bytes", why=f"it starts with {content[:4].hex(' ')}")
     dimensions = content[3]
     start = 4 + 4 * dimensions
     if len(content) < start:
