@@ -1,1 +1,52 @@
-"""From a pile of unlabelled images and a hundred labels to a trusted classifier, with the proof."""
+"""From a pile of unlabelled images and a hundred labels to a trusted classifier, with the proof.
+
+    import hundredfold
+    run = hundredfold.run("digits", labels=100)
+
+Importing does no work: each name is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hundredfold import losses as losses
+    from hundredfold import methods as methods
+    from hundredfold.data.read import read as read
+    from hundredfold.encoders.folder import load_encoder as load_encoder
+    from hundredfold.records import RunResult as RunResult
+    from hundredfold.studies.few_labels import evaluate as evaluate
+    from hundredfold.studies.few_labels import pretrain as pretrain
+    from hundredfold.studies.few_labels import run as run
+    from hundredfold.studies.inference import embed as embed
+    from hundredfold.studies.inference import predict as predict
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "RunResult": "hundredfold.records",
+    "embed": "hundredfold.studies.inference",
+    "evaluate": "hundredfold.studies.few_labels",
+    "load_encoder": "hundredfold.encoders.folder",
+    "losses": "",
+    "methods": "",
+    "predict": "hundredfold.studies.inference",
+    "pretrain": "hundredfold.studies.few_labels",
+    "read": "hundredfold.data.read",
+    "run": "hundredfold.studies.few_labels",
+}
+__all__ = [*sorted(_PUBLIC)]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'hundredfold' has no attribute {name!r}; possible: {', '.join(sorted(_PUBLIC))}")
+    if not _PUBLIC[name]:
+        return importlib.import_module(f"hundredfold.{name}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*_PUBLIC, "__version__"])

@@ -11,12 +11,15 @@ import math
 import struct
 import zlib
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 import torch
 
 from hundredfold.data.images import ImageSet, MemoryPixels, Source
+from hundredfold.data.join import with_own_test
 from hundredfold.errors import DataError
+from hundredfold.types import UNLABELLED
 
 UNSIGNED_BYTE = 0x08
 LARGEST = 8 << 30  # bytes: a header that asks for more is not believed
@@ -36,7 +39,8 @@ def read_idx_folder(folder: Path) -> Source:
     train = _read_part(folder, ("train",))
     if train is None:
         raise DataError(f"no IDX images in {folder}", fix="the folder should hold train-images-idx3-ubyte[.gz]")
-    return Source(train=train, test=_read_part(folder, ("t10k", "test")))
+    test = _read_part(folder, ("t10k", "test"))
+    return with_own_test(train, test) if test else Source(train=train)
 
 
 def read_idx(path: Path) -> np.ndarray:
@@ -46,24 +50,35 @@ def read_idx(path: Path) -> np.ndarray:
         DataError: not IDX, another type than unsigned bytes, truncated, or too long.
     """
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        with cast(BinaryIO, gzip.open(path)) if path.suffix == ".gz" else path.open("rb") as stream:
+            shape = _shape(path, stream)
+            expected = math.prod(shape)
+            # Never more than one byte past what the header says: a small .gz can unpack to any length.
+            content = stream.read(expected + 1)
     except (OSError, EOFError, zlib.error) as problem:
         raise DataError(f"cannot read {path}", why=str(problem), fix="fetch the file again") from problem
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] != UNSIGNED_BYTE:
-        raise DataError(f"{path} is not an IDX file of unsigned bytes", why=f"it starts with {content[:4].hex(' ')}")
-    dimensions = content[3]
-    start = 4 + 4 * dimensions
-    if len(content) < start:
-        raise DataError(f"{path} ends inside its header", fix="fetch the file again")
-    shape = struct.unpack(f">{dimensions}I", content[4:start])
-    expected = math.prod(shape)
-    if expected > LARGEST or len(content) - start != expected:
+    if len(content) != expected:
+        holds = "more" if len(content) > expected else f"{len(content):,}"
         raise DataError(
             f"{path} is damaged",
-            why=f"its header says {shape}, {expected} values; it holds {len(content) - start}",
+            why=f"its header says {shape}, {expected:,} values; it holds {holds}",
             fix="fetch the file again",
         )
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()
+    return np.frombuffer(content, np.uint8).reshape(shape).copy()
+
+
+def _shape(path: Path, stream: BinaryIO) -> tuple[int, ...]:
+    start = stream.read(4)
+    if len(start) < 4 or start[:2] != b"\0\0" or start[2] != UNSIGNED_BYTE:
+        raise DataError(f"{path} is not an IDX file of unsigned bytes", why=f"it starts with {start.hex(' ')}")
+    dimensions = start[3]
+    sizes = stream.read(4 * dimensions)
+    if len(sizes) < 4 * dimensions:
+        raise DataError(f"{path} ends inside its header", fix="fetch the file again")
+    shape = struct.unpack(f">{dimensions}I", sizes)
+    if math.prod(shape) > LARGEST:
+        raise DataError(f"{path} is damaged", why=f"its header says {shape}: more than {LARGEST:,} values")
+    return shape
 
 
 def _read_part(folder: Path, prefixes: tuple[str, ...]) -> ImageSet | None:
@@ -71,28 +86,24 @@ def _read_part(folder: Path, prefixes: tuple[str, ...]) -> ImageSet | None:
     if images_path is None:
         return None
     images = torch.from_numpy(read_idx(images_path))
-    if images.dim() == 3:
-        images = images.unsqueeze(1)  # [n, h, w] -> [n, 1, h, w]
-    elif images.dim() == 4:
-        images = images.movedim(-1, 1).contiguous()  # [n, h, w, c] -> [n, c, h, w]
-    else:
+    if images.dim() not in (3, 4) or 0 in images.shape:
         raise DataError(f"{images_path} does not hold images", why=f"its shape is {tuple(images.shape)}")
+    # [n, h, w] -> [n, 1, h, w]; [n, h, w, c] -> [n, c, h, w]
+    images = images.unsqueeze(1) if images.dim() == 3 else images.movedim(-1, 1).contiguous()
     labels_path = _find(folder, prefixes, "labels")
-    if labels_path is None:
-        labels = torch.full((len(images),), -1)
-    else:
+    labels = torch.full((len(images),), UNLABELLED)
+    if labels_path is not None:
         labels = torch.from_numpy(read_idx(labels_path)).long()
-    if labels.shape != (len(images),):
-        raise DataError(
-            f"{len(images)} images but labels of shape {tuple(labels.shape)}",
-            why=f"{images_path.name} and {labels_path.name if labels_path else 'no labels'} do not belong together",
-        )
-    known = int(labels.max()) + 1 if labels_path else 0
+        if labels.shape != (len(images),):
+            raise DataError(
+                f"{len(images):,} images but labels of shape {tuple(labels.shape)}",
+                why=f"{images_path.name} and {labels_path.name} do not belong together",
+            )
     return ImageSet(
         source=str(folder),
         pixels=MemoryPixels(images),
         labels=labels,
-        classes=tuple(str(label) for label in range(known)),
+        classes=tuple(str(label) for label in range(int(labels.max()) + 1)),
         names=tuple(f"{images_path.name} {position}" for position in range(len(images))),
     )
 

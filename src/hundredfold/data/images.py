@@ -132,7 +132,7 @@ class Source:
             class_counts=tuple(counts.tolist()) if self.train.classes else (),
             in_memory=self.train.pixels.in_memory,
             bad_files=self.train.bad_files + (self.test.bad_files if self.test else ()),
-            notes=self.train.notes,
+            notes=tuple(dict.fromkeys(self.train.notes + (self.test.notes if self.test else ()))),
         )
 
 

@@ -1,6 +1,6 @@
 """What every encoder is: a network behind its own normalisation, with the description that rebuilds it.
 
-An encoder file defines `Config`, a frozen dataclass of its settings, and
+An encoder file defines `Config`, a frozen dataclass of its settings with `problems() -> list of sentences`, and
 `build(channels, size, config) -> (network, features)`; `encoders.build.encoder` finds it by the file's name.
 """
 
@@ -43,6 +43,9 @@ class Encoder(nn.Module):
 
     Shapes: [b, c, h, w] float in 0..1 -> [b, d].
     """
+
+    mean: Tensor  # [1, c, 1, 1]
+    std: Tensor  # [1, c, 1, 1]
 
     def __init__(self, spec: EncoderSpec, network: nn.Module, features: int) -> None:
         super().__init__()

@@ -1,1 +1,1 @@
-""""""
+"""Evaluation: features, models learnt from few labels, scores, similarity and health."""

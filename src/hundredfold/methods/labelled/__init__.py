@@ -1,1 +1,1 @@
-""""""
+"""Methods that learn from labels, on the same loop as those that do not."""

@@ -1,0 +1,45 @@
+"""Results for a person at a terminal: at most a dozen lines, and where to look next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from hundredfold.records import RunResult
+    from hundredfold.studies.estimate import Estimate
+
+ORDER = ("finetune", "linear_probe", "knn", "baseline", "random_encoder", "pixels")
+
+
+def show_result(result: RunResult, seconds: float) -> None:
+    """The table of models at the largest label count, the verdict, and the files."""
+    if result.summary:
+        labels = max(int(count) for by in result.summary.values() for count in by)
+        click.echo(f"accuracy with {labels} labels on {result.data.source}, mean and 2 standard deviations")
+        for model in sorted(result.summary, key=lambda name: ORDER.index(name) if name in ORDER else -1):
+            found = result.summary[model].get(str(labels))
+            if found:
+                click.echo(f"  {model:<15} {100 * found.mean:5.1f} %  ± {200 * found.std:.1f}  ({found.draws} draws)")
+    for sentence in result.verdict:
+        click.echo(sentence)
+    click.echo(f"{seconds:.0f} s. Report: {result.folder}/report.html")
+
+
+def show_estimate(found: Estimate) -> None:
+    """The resolved settings and what they would take."""
+    from hundredfold.settings import toml_text
+
+    click.echo(toml_text(found.settings).rstrip())
+    click.echo("")
+    data = found.data
+    click.echo(f"{data.images:,} images of {data.channels}x{data.height}x{data.width}, {len(data.classes)} classes")
+    for note in found.notes:
+        click.echo(note)
+    click.echo(
+        f"{found.parameters:,} parameters; {found.steps:,} steps of {1000 * found.seconds_per_step:.0f} ms: about "
+        f"{found.pretrain_seconds / 60:.1f} minutes of pre-training"
+    )
+    click.echo(f"about {found.memory_bytes / 1e6:,.0f} MB of memory and {found.disk_bytes / 1e6:,.0f} MB of disk")
+    click.echo("dry run: nothing was written")

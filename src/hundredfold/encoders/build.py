@@ -1,0 +1,145 @@
+"""From a name to an encoder, and from a description back to the same one.
+
+An encoder is a file of this folder with `Config` and `build`; its name is the file's. There is no list to edit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import math
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter, ValidationError
+
+import hundredfold.encoders
+from hundredfold.encoders import huggingface
+from hundredfold.encoders._base import Encoder, EncoderSpec
+from hundredfold.errors import SettingsError, unknown_name
+from hundredfold.random import derive
+
+CONSTANT = 1e-6  # a channel whose standard deviation is below this does not vary
+
+
+def names() -> tuple[str, ...]:
+    """The encoders of this package, sorted; `hf:NAME` comes beside them (see `encoders.huggingface`)."""
+    modules = sorted(module.name for module in pkgutil.iter_modules(hundredfold.encoders.__path__))
+    return tuple(name for name in modules if not name.startswith("_") and _is_encoder(_module(name)))
+
+
+def encoder(
+    name: str,
+    *,
+    channels: int,
+    size: tuple[int, int],
+    mean: Sequence[float],
+    std: Sequence[float],
+    settings: Mapping[str, Any] | None = None,
+    seed: int,
+) -> Encoder:
+    """A new encoder in training mode on the CPU; what is drawn of its weights is drawn from `seed` alone.
+
+    Args:
+        name: one of `names()`, or `hf:NAME`.
+        channels: of the images.
+        size: (height, width) of the images.
+        mean, std: [channels] each, of the images' values in 0..1. A channel that does not vary is not scaled.
+        settings: of the encoder's `Config`; what is left out keeps its default.
+        seed: of the weights. The global random state is neither read nor changed.
+
+    Raises:
+        SettingsError: an unknown name, unknown or unusable settings (all of them), images that do not fit.
+        CheckpointError: the pre-trained weights of `hf:NAME` cannot be had.
+    """
+    problems = _image_problems(channels, size, mean, std)
+    if problems:
+        raise SettingsError(problems)
+    spec = EncoderSpec(
+        name=name,
+        channels=channels,
+        height=size[0],
+        width=size[1],
+        mean=tuple(float(value) for value in mean),
+        std=tuple(float(value) if value > CONSTANT else 1.0 for value in std),
+        settings=dict(settings or {}),
+    )
+    if name.startswith(huggingface.PREFIX):
+        return _seeded(seed, lambda: huggingface.build_named(spec))
+    return _seeded(seed, lambda: _build(spec))
+
+
+def rebuild(spec: EncoderSpec, *, seed: int = 0) -> Encoder:
+    """The encoder that `spec` describes with newly drawn weights: to load others over them, or to start afresh.
+
+    Unlike `encoder`, this needs no network and no file: an `hf:NAME` starts from random weights too.
+
+    Raises:
+        SettingsError: this version knows no such encoder, or cannot use its settings.
+    """
+    if spec.name.startswith(huggingface.PREFIX):
+        return _seeded(seed, lambda: huggingface.rebuild(spec))
+    return _seeded(seed, lambda: _build(spec))
+
+
+def read_settings(kind: type, settings: Mapping[str, Any]) -> Any:
+    """An instance of the `Config` class `kind` from plain values.
+
+    Raises:
+        SettingsError: unknown names, values of another type, values out of range; all of them together.
+    """
+    fields = [field.name for field in dataclasses.fields(kind)]
+    problems = [unknown_name("encoder setting", name, fields) for name in settings if name not in fields]
+    try:
+        config: Any = TypeAdapter(kind).validate_python({name: settings[name] for name in fields if name in settings})
+    except ValidationError as error:
+        problems += [
+            f"{'.'.join(map(str, item['loc']))}: {item['msg']}, got {item['input']!r}" for item in error.errors()
+        ]
+        raise SettingsError(problems) from None
+    problems += config.problems()
+    if problems:
+        raise SettingsError(problems)
+    return config
+
+
+def _build(spec: EncoderSpec) -> Encoder:
+    if spec.name not in names():
+        raise SettingsError([unknown_name("encoder", spec.name, [*names(), f"{huggingface.PREFIX}NAME"])])
+    module = _module(spec.name)
+    config = read_settings(module.Config, spec.settings)
+    network, features = module.build(spec.channels, (spec.height, spec.width), config)
+    settings = TypeAdapter(module.Config).dump_python(config, mode="json")  # plain, so that it equals what JSON returns
+    return Encoder(dataclasses.replace(spec, settings=settings), network, features)
+
+
+def _seeded(seed: int, make: Callable[[], Encoder]) -> Encoder:
+    # Layers draw their start from torch's global generator: it is borrowed, and given back as it was.
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(derive(seed, "encoder"))
+        return make()
+
+
+def _image_problems(channels: int, size: tuple[int, int], mean: Sequence[float], std: Sequence[float]) -> list[str]:
+    problems = []
+    if channels < 1 or min(size) < 1:
+        problems.append(f"images must have at least one channel and pixel, got {channels} x {size[0]} x {size[1]}")
+    for name, values in (("mean", mean), ("std", std)):
+        if len(values) != channels:
+            problems.append(f"{name} must have {channels} values, one a channel, got {len(values)}")
+        if not all(math.isfinite(value) for value in values):
+            problems.append(f"{name} must be finite, got {list(values)}")
+    if any(value < 0 for value in std):
+        problems.append(f"std must not be negative, got {list(std)}")
+    return problems
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"hundredfold.encoders.{name}")
+
+
+def _is_encoder(module: ModuleType) -> bool:
+    return callable(getattr(module, "build", None)) and hasattr(module, "Config")

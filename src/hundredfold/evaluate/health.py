@@ -1,0 +1,89 @@
+"""A verdict in sentences: what the figures of a run mean and what to do about them.
+
+Every sentence carries the figure that it rests on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from hundredfold.records import Interval, Similarity, TrainingResult
+
+COLLAPSED = 0.98  # mean negative similarity above which views of different images look alike
+FEW_DIMENSIONS = 0.02  # effective rank as a share of the dimensions below which features hardly vary
+NOT_LEARNING = 0.9  # share of the chance level above which the loss says that views are not told apart
+OVERFITTED = 0.3  # nats between validation and training loss
+
+
+def verdict(
+    similarity: Similarity | None,
+    training: TrainingResult | None,
+    summary: Mapping[str, Mapping[str, Interval]],
+    labels: int,
+) -> tuple[str, ...]:
+    """Sentences on the representation, on the training, and on what it was good for.
+
+    Args:
+        similarity: on held-out images, or None.
+        training: or None.
+        summary: model -> label count -> accuracy over the draws.
+        labels: the count to speak of.
+    """
+    ills = [*_representation(similarity), *_training(training)]
+    healthy = [] if ills or similarity is None else [_healthy(similarity)]
+    return (*ills, *healthy, *_gain({model: by[str(labels)] for model, by in summary.items() if str(labels) in by}))
+
+
+def _representation(found: Similarity | None) -> Iterator[str]:
+    if found is None:
+        return
+    if found.negative_mean > COLLAPSED:
+        yield (
+            f"The representation has collapsed: views of different images have a mean cosine similarity of "
+            f"{found.negative_mean:.2f}. Lower the learning rate, or use a method with negatives."
+        )
+    elif found.effective_rank < max(2.0, FEW_DIMENSIONS * found.dimensions):
+        yield (
+            f"The features use few of their dimensions: effective rank {found.effective_rank:.1f} of "
+            f"{found.dimensions}. Train longer, or use stronger views."
+        )
+
+
+def _training(training: TrainingResult | None) -> Iterator[str]:
+    if training is None or not training.epochs:
+        return
+    last = training.epochs[-1]
+    if training.chance and last.loss > NOT_LEARNING * training.chance:
+        yield (
+            f"Pre-training hardly learnt: the loss ended at {last.loss:.2f}, chance is {training.chance:.2f}. "
+            "Train longer, raise the learning rate, or use weaker views."
+        )
+    if last.val_loss is not None and last.val_loss - last.loss > OVERFITTED:
+        yield (
+            f"Pre-training fits its own images better than new ones: loss {last.loss:.2f}, on held-out images "
+            f"{last.val_loss:.2f}. Use more images, stronger views, or fewer epochs."
+        )
+
+
+def _healthy(found: Similarity) -> str:
+    return (
+        f"The representation is healthy: two views of an image have a mean similarity of {found.positive_mean:.2f}, "
+        f"views of different images {found.negative_mean:.2f}, and the features use {found.effective_rank:.0f} of "
+        f"{found.dimensions} dimensions."
+    )
+
+
+def _gain(at: Mapping[str, Interval]) -> Iterator[str]:
+    if "linear_probe" not in at:
+        return
+    probe = at["linear_probe"].mean
+    for other, what in (("baseline", "the same network from scratch"), ("random_encoder", "a random encoder")):
+        if other in at:
+            gain = 100 * (probe - at[other].mean)
+            if gain > 0:
+                yield f"Pre-training adds {gain:.1f} points over {what} ({100 * at[other].mean:.1f} %)."
+            else:
+                yield (
+                    f"Pre-training adds nothing over {what} ({100 * at[other].mean:.1f} % against "
+                    f"{100 * probe:.1f} %): train longer, or ask whether the views keep what the classes depend on."
+                )

@@ -1,0 +1,82 @@
+"""Nearest neighbours by cosine similarity: what the representation says before anything is learnt on top of it.
+
+Source: Wu, Xiong, Yu & Lin, "Unsupervised Feature Learning via Non-Parametric Instance Discrimination", CVPR 2018,
+section 3.4 (votes weighted by exp(similarity / temperature)).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from hundredfold.evaluate.cross_validation import choose
+
+GRID = (1.0, 3.0, 5.0, 10.0, 20.0)
+DEFAULT = 1.0
+TEMPERATURE = 0.07
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Neighbours:
+    """Labelled features that vote.
+
+    Attributes:
+        features: [n, d], of length 1.
+        labels: [n].
+        classes: number of classes.
+        k: how many neighbours vote.
+        cross_validation: accuracy on the labels in cross-validation, or None where there are too few.
+    """
+
+    features: Tensor
+    labels: Tensor
+    classes: int
+    k: int
+    cross_validation: float | None
+
+    def probabilities(self, features: Tensor) -> Tensor:
+        """Shares of the vote [m, classes] for features [m, d]."""
+        return vote(self.features, self.labels, features, self.classes, k=self.k)
+
+
+def nearest_neighbours(features: Tensor, labels: Tensor, classes: int, *, seed: int) -> Neighbours:
+    """Neighbours whose number is chosen by cross-validation on these labels alone.
+
+    Args:
+        features: [n, d]; labels: [n]; classes: number of classes; seed: of the folds.
+    """
+
+    def fit_and_predict(k: float, x: Tensor, y: Tensor, out: Tensor) -> Tensor:
+        return vote(x, y, out, classes, k=int(k)).argmax(1)
+
+    grid = tuple(k for k in GRID if k <= max(1, len(labels) // 2))
+    choice = choose(grid, DEFAULT, fit_and_predict, features, labels, seed=seed)
+    return Neighbours(
+        features=functional.normalize(features, dim=1),
+        labels=labels,
+        classes=classes,
+        k=int(choice.value),
+        cross_validation=choice.accuracy,
+    )
+
+
+def vote(
+    known: Tensor, labels: Tensor, features: Tensor, classes: int, *, k: int, temperature: float = TEMPERATURE
+) -> Tensor:
+    """Shares of the vote of the k nearest known features, weighted by exp(cosine / temperature).
+
+    Args:
+        known: [n, d]; labels: [n]; features: [m, d].
+        k: neighbours, at most n are used.
+
+    Returns:
+        [m, classes], rows sum to 1.
+    """
+    known, features = functional.normalize(known, dim=1), functional.normalize(features, dim=1)
+    nearest = (features @ known.T).topk(min(k, len(known)), dim=1)  # [m, k]
+    weights = (nearest.values / temperature).softmax(1)
+    shares = torch.zeros(len(features), classes)
+    return shares.scatter_add_(1, labels[nearest.indices], weights)

@@ -1,0 +1,92 @@
+"""The linear probe: a logistic regression on features that stay as they are.
+
+Source: Alain & Bengio 2016 (arXiv 1610.01644) for the idea; few-label practice as in Kolesnikov, Zhai & Beyer 2019.
+When to use it: with few labels, nearly always first; only d x classes numbers are learnt and nothing is forgotten.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hundredfold.evaluate.cross_validation import choose
+
+GRID = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # inverse strength of the L2 penalty
+DEFAULT = 1.0  # where there are too few labels for cross-validation
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Probe:
+    """A linear classifier of features.
+
+    Attributes:
+        weight: [classes, d].
+        bias: [classes]; a class without a label has -inf.
+        inverse_penalty: the strength that was chosen.
+        cross_validation: accuracy on the labels in cross-validation, or None where there are too few.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    inverse_penalty: float
+    cross_validation: float | None
+
+    def logits(self, features: Tensor) -> Tensor:
+        """[n, classes] of features [n, d]."""
+        return features @ self.weight.T + self.bias
+
+    def probabilities(self, features: Tensor) -> Tensor:
+        """[n, classes] of features [n, d]."""
+        return self.logits(features).softmax(1)
+
+
+def linear_probe(features: Tensor, labels: Tensor, classes: int, *, seed: int) -> Probe:
+    """A probe whose penalty is chosen by cross-validation on these labels alone.
+
+    Args:
+        features: [n, d].
+        labels: [n] in 0..classes - 1; a class may be missing.
+        classes: number of classes.
+        seed: of the folds.
+    """
+
+    def fit_and_predict(penalty: float, x: Tensor, y: Tensor, out: Tensor) -> Tensor:
+        weight, bias = logistic_regression(x, y, classes, inverse_penalty=penalty)
+        return (out @ weight.T + bias).argmax(1)
+
+    choice = choose(GRID, DEFAULT, fit_and_predict, features, labels, seed=seed)
+    weight, bias = logistic_regression(features, labels, classes, inverse_penalty=choice.value)
+    return Probe(weight=weight, bias=bias, inverse_penalty=choice.value, cross_validation=choice.accuracy)
+
+
+def logistic_regression(
+    features: Tensor, labels: Tensor, classes: int, *, inverse_penalty: float
+) -> tuple[Tensor, Tensor]:
+    """Weight [classes, d] and bias [classes] of an L2-penalised multinomial logistic regression.
+
+    Features are centred and divided by one number, their root mean square, so that a penalty means the same for every
+    encoder. With fewer images than dimensions the solution lies in the span of the images (Kimeldorf & Wahba 1970):
+    it is searched there, exactly and many times faster.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
+
+    centre = features.mean(0)
+    centred = (features - centre).double()
+    scale = centred.square().mean().sqrt().clamp_min(1e-12)
+    u, s, vt = torch.linalg.svd(centred / scale, full_matrices=False)  # [n, r], [r], [r, d]
+    regression = LogisticRegression(C=inverse_penalty, max_iter=5000, tol=1e-5)
+    with threadpool_limits(1):  # a hundred rows: threads would only wait for each other
+        regression.fit((u * s).numpy(), labels.numpy())
+    coefficients = torch.from_numpy(regression.coef_)  # [present classes, r], or [1, r] for two
+    intercept = torch.from_numpy(regression.intercept_)
+    if len(coefficients) == 1:  # two classes: one logit, that of the second
+        coefficients, intercept = (torch.cat([torch.zeros_like(t), t]) for t in (coefficients, intercept))
+    present = torch.from_numpy(regression.classes_)
+    weight = torch.zeros(classes, features.shape[1], dtype=torch.float64)
+    bias = torch.full((classes,), -torch.inf, dtype=torch.float64)
+    weight[present] = coefficients @ vt / scale
+    bias[present] = intercept - weight[present] @ centre.double()
+    return weight.float(), bias.float()

@@ -1,0 +1,93 @@
+"""Records -> one self-contained HTML page: no script, no network, nothing that a name could break out of.
+
+The template escapes every text; the content policy allows one inline style, by its hash, and embedded images.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from hundredfold.errors import OutputError
+from hundredfold.report import wording
+from hundredfold.report.answer import Answer
+from hundredfold.report.folder import read_run
+from hundredfold.report.run_view import gain_text, run_view
+
+NO_BREAK = "\u00a0"
+
+
+def write_report(folder: Path) -> Path:
+    """Write `report.html` from what a run folder holds, and return its path.
+
+    Raises:
+        DataError: `results.json` is missing or damaged.
+        OutputError: the page cannot be written.
+    """
+    folder = Path(folder)
+    html = render("run.html.j2", run_view(read_run(folder)))
+    return _write(folder / "report.html", html)
+
+
+def render(template: str, view: Mapping[str, Any]) -> str:
+    """The page as text: `template` filled with `view`, with its style and the policy that allows only that."""
+    style = resources.files("hundredfold.report").joinpath("report.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=PackageLoader("hundredfold.report", "."),
+    )
+    environment.filters |= {
+        "answer": _answer,
+        "count": wording.count,
+        "counted": wording.counted,
+        "duration": wording.duration,
+        "fixed": lambda number: f"{number:.3f}",
+        "gain": gain_text,
+        "method": wording.method_title,
+        "percent": wording.percent,
+        "points": wording.points,
+        "unbroken": _unbroken,
+        "value": wording.value,
+        "visible": wording.visible,
+    }
+    # The style is ours and holds no "<": it may stand unescaped, as its hash requires.
+    return environment.get_template(template).render(view, style=Markup(style), style_hash=digest)
+
+
+def _answer(answer: Answer) -> Markup:
+    """The sentence with its number in bold."""
+    before, figure, after = answer.sentence.partition(answer.figure) if answer.figure else (answer.sentence, "", "")
+    bold = Markup("<strong>{}</strong>").format(_unbroken(figure)) if figure else Markup("")
+    return _unbroken(before) + bold + _unbroken(after)
+
+
+def _unbroken(text: str) -> Markup:
+    """Text in which no line ends between a number and its unit."""
+    return escape(text).replace(" %", NO_BREAK + "%").replace("± ", "±" + NO_BREAK)
+
+
+def _write(target: Path, html: str) -> Path:
+    """Beside the target, then renamed: a reader sees the old page or the new one."""
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(html)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except OSError as problem:
+        temporary.unlink(missing_ok=True)
+        raise OutputError(f"cannot write {target}", why=str(problem), fix="free or unlock the folder") from problem
+    return target

@@ -1,0 +1,268 @@
+"""Stage two: learn models from each draw of labels, predict the test images, and only then look at the test labels.
+
+A *cell* is one model, one number of labels, one draw. Each finished cell is a file, so an interrupted evaluation goes
+on where it was. Cells are scored together when the last is done: nothing that is learnt or chosen can depend on it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from hundredfold import atomic
+from hundredfold.data.images import ImageSet
+from hundredfold.encoders._base import Encoder
+from hundredfold.errors import Interrupted
+from hundredfold.evaluate.features import features, pixels
+from hundredfold.evaluate.held_out import HeldOut
+from hundredfold.evaluate.knn import nearest_neighbours
+from hundredfold.evaluate.probe import Probe, linear_probe
+from hundredfold.evaluate.score import score
+from hundredfold.evaluate.supervised import predict_classifier, train_classifier
+from hundredfold.methods.labelled.finetune import Finetune
+from hundredfold.random import derive
+from hundredfold.records import Score
+from hundredfold.studies.prepare import Prepared
+from hundredfold.studies.pretraining import new_encoder
+from hundredfold.train.stop import StopRequest
+from hundredfold.views.chain import Chain
+from hundredfold.views.recipe import build as build_views
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One model, learnt from `labels` labels of draw `draw`."""
+
+    model: str
+    labels: int
+    draw: int
+
+    def file(self, folder: Path) -> Path:
+        """Where its predictions are kept."""
+        return folder / f"{self.model}-{self.labels}-{self.draw}.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outcome:
+    """What a cell predicts for the test images.
+
+    Attributes:
+        predicted: [n] class positions.
+        confidence: [n] probability of the predicted class.
+        seconds: to learn and to predict.
+        hyperparameters: chosen by cross-validation on the labels.
+        cross_validation: accuracy there, or None.
+    """
+
+    predicted: Tensor
+    confidence: Tensor
+    seconds: float
+    hyperparameters: dict[str, float]
+    cross_validation: float | None
+
+
+def evaluation_stage(
+    prepared: Prepared,
+    encoder: Encoder,
+    folder: Path,
+    *,
+    tell: Callable[[str], None] = lambda _: None,
+    stop: StopRequest | None = None,
+) -> tuple[tuple[Score, ...], dict[Cell, Outcome]]:
+    """Every model on every draw and label count of the settings, scored on the test set at the end.
+
+    Args:
+        prepared: data, draws and settings.
+        encoder: pre-trained.
+        folder: where finished cells are kept.
+        tell: gets a line now and then.
+        stop: looked at between cells.
+
+    Raises:
+        Interrupted: a signal came; finished cells are kept.
+    """
+    held_out = prepared.held_out()
+    if held_out is None:
+        return (), {}
+    folder.mkdir(exist_ok=True)
+    learner = Learner(prepared, encoder, held_out, stop)
+    cells = list(_cells(prepared))
+    outcomes: dict[Cell, Outcome] = {}
+    began = time.monotonic()
+    for number, cell in enumerate(cells, 1):
+        known = _load(cell.file(folder))
+        if known is None:
+            known = learner.outcome(cell)
+            _save(cell.file(folder), known)
+        outcomes[cell] = known
+        if number % len(prepared.settings.models) == 0 and time.monotonic() - began > 5:
+            tell(f"evaluated {number} of {len(cells)} models")
+            began = time.monotonic()
+        if stop and stop.received and number < len(cells):
+            raise Interrupted(
+                f"stopped after {number} of {len(cells)} evaluations, saved in {folder}", signal_number=stop.received
+            )
+    truth = held_out.open()
+    return tuple(_scored(cell, outcome, truth, prepared) for cell, outcome in outcomes.items()), outcomes
+
+
+class Learner:
+    """Learns the models of one run. It can see test images, but no test label.
+
+    Args:
+        prepared: data, draws and settings.
+        encoder: pre-trained.
+        held_out: the sealed test set.
+        stop: passed on to training.
+    """
+
+    def __init__(
+        self, prepared: Prepared, encoder: Encoder, held_out: HeldOut | None, stop: StopRequest | None = None
+    ) -> None:
+        self.prepared = prepared
+        self.settings = prepared.settings
+        self.encoder = encoder
+        self.held_out = held_out
+        self.stop = stop
+        self._represented: dict[str, tuple[Tensor, Tensor]] = {}
+        images, parts = prepared.images, prepared.split
+        self.known = torch.cat([torch.empty(0, dtype=torch.int64), *parts.draws]).unique()  # positions, sorted
+        hidden = images.labels.clone()
+        hidden[parts.test] = -1
+        self.labels = hidden
+        self.images: ImageSet = images.to(prepared.engine.device)
+
+    def outcome(self, cell: Cell) -> Outcome:
+        """Learns a cell and predicts the test images."""
+        assert self.held_out is not None
+        began = time.monotonic()
+        if cell.model in ("baseline", "finetune"):
+            method, chosen, accuracy = self.classifier(cell)
+            shares = predict_classifier(method, self.held_out.images, self.held_out.index, self.prepared.engine)
+        else:
+            model, chosen, accuracy = self.reader(cell)
+            shares = model(self._test(cell.model))
+        confidence, predicted = shares.max(1)
+        return Outcome(
+            predicted=predicted,
+            confidence=confidence.float(),
+            seconds=time.monotonic() - began,
+            hyperparameters=chosen,
+            cross_validation=accuracy,
+        )
+
+    def reader(self, cell: Cell) -> tuple[Callable[[Tensor], Tensor], dict[str, float], float | None]:
+        """A model that reads features: probabilities of features, what was chosen, its cross-validated accuracy."""
+        x, y, seed = self._taught(cell)
+        if cell.model == "knn":
+            neighbours = nearest_neighbours(x, y, len(self.prepared.classes), seed=seed)
+            return neighbours.probabilities, {"k": float(neighbours.k)}, neighbours.cross_validation
+        probe = linear_probe(x, y, len(self.prepared.classes), seed=seed)
+        return probe.probabilities, {"inverse_penalty": probe.inverse_penalty}, probe.cross_validation
+
+    def probe(self, cell: Cell) -> Probe:
+        """The linear probe of a cell's labels on the pre-trained features."""
+        x, y, seed = self._taught(Cell(model="linear_probe", labels=cell.labels, draw=cell.draw))
+        return linear_probe(x, y, len(self.prepared.classes), seed=seed)
+
+    def classifier(self, cell: Cell) -> tuple[Finetune, dict[str, float], float | None]:
+        """A whole network trained on a cell's labels."""
+        options, pretrained = self.settings.finetune, cell.model == "finetune"
+        images, size = self.images, self.images.size
+        chain = build_views(self.settings.views, images.channels, size) if options.views else Chain(())
+        method = train_classifier(
+            self.encoder if pretrained else new_encoder(self.prepared, purpose=f"baseline/{cell.draw}"),
+            images,
+            self._positions(cell),
+            len(self.prepared.classes),
+            settings=options,
+            lr=options.lr if pretrained else options.baseline_lr,
+            chain=chain if pretrained else Chain(()),
+            engine=self.prepared.engine,
+            seed=derive(self.settings.seed, "supervised", cell.draw, cell.labels),
+            start=self.probe(cell) if pretrained else None,
+            stop=self.stop,
+        )
+        return method, {}, None
+
+    def _positions(self, cell: Cell) -> Tensor:
+        return self.prepared.split.draws[cell.draw][: cell.labels]
+
+    def _taught(self, cell: Cell) -> tuple[Tensor, Tensor, int]:
+        positions = self._positions(cell)
+        rows = torch.searchsorted(self.known, positions)
+        x = self._represent(cell.model)[0][rows]
+        return x, self.labels[positions], derive(self.settings.seed, "folds", cell.draw, cell.labels)
+
+    def _test(self, model: str) -> Tensor:
+        return self._represent(model)[1]
+
+    def _represent(self, model: str) -> tuple[Tensor, Tensor]:
+        """Representations of all labelled images of all draws, and of the test images, taken once."""
+        kind = model if model in ("pixels", "random_encoder") else "pretrained"
+        if kind not in self._represented:
+            test, index = (self.held_out.images, self.held_out.index) if self.held_out else (self.images, self.known[:0])
+            if kind == "pixels":
+                self._represented[kind] = pixels(self.images, self.known), pixels(test, index)
+            else:
+                encoder = self.encoder if kind == "pretrained" else new_encoder(self.prepared, purpose="random")
+                engine = self.prepared.engine
+                self._represented[kind] = (
+                    features(encoder, self.images, self.known, engine),
+                    features(encoder, test, index, engine),
+                )
+        return self._represented[kind]
+
+
+def _cells(prepared: Prepared) -> Iterator[Cell]:
+    settings = prepared.settings
+    for draw in range(len(prepared.split.draws)):
+        for labels in sorted(settings.label_counts, reverse=True):
+            for model in settings.models:
+                yield Cell(model=model, labels=labels, draw=draw)
+
+
+def _scored(cell: Cell, outcome: Outcome, truth: Tensor, prepared: Prepared) -> Score:
+    return score(
+        truth,
+        outcome.predicted,
+        prepared.classes,
+        model=cell.model,
+        labels=cell.labels,
+        draw=cell.draw,
+        seed=prepared.settings.seed,
+        seconds=outcome.seconds,
+        hyperparameters=outcome.hyperparameters,
+        cross_validation=outcome.cross_validation,
+    )
+
+
+def _save(path: Path, outcome: Outcome) -> None:
+    facts = {
+        "seconds": outcome.seconds,
+        "hyperparameters": outcome.hyperparameters,
+        "cross_validation": outcome.cross_validation,
+    }
+    tensors = {"predicted": outcome.predicted.to(torch.int32), "confidence": outcome.confidence}
+    atomic.write_tensors(path, tensors, {"facts": json.dumps(facts)})
+
+
+def _load(path: Path) -> Outcome | None:
+    """A finished cell, or None if it has to be done (again)."""
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = json.loads(file.metadata()["facts"])
+            return Outcome(
+                predicted=file.get_tensor("predicted").long(), confidence=file.get_tensor("confidence"), **facts
+            )
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError):  # damaged: cheaper to learn than to mend
+        return None

@@ -1,0 +1,180 @@
+"""From what was asked to what will be done: data read and split, settings resolved, engine chosen. Nothing written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hundredfold.data.images import ImageSet, Source, as_float
+from hundredfold.data.join import join, with_test
+from hundredfold.data.options import ReadOptions
+from hundredfold.data.read import read
+from hundredfold.data.split import Split, split
+from hundredfold.errors import DataError, SettingsError
+from hundredfold.evaluate.held_out import HeldOut
+import hundredfold.methods.catalogue as methods
+from hundredfold.random import generator
+from hundredfold.settings import Table
+from hundredfold.studies import recipe
+from hundredfold.studies.run_settings import RunSettings
+from hundredfold.train.engine import Engine, choose_engine
+
+STATISTICS = 10_000  # images that channel means and deviations are taken over
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prepared:
+    """All that a run needs to start.
+
+    Attributes:
+        settings: resolved.
+        source: what was read.
+        split: who serves for what.
+        engine: where to compute.
+        mean, std: of each channel over the pool, in 0..1.
+        notes: what was chosen and why.
+    """
+
+    settings: RunSettings
+    source: Source
+    split: Split
+    engine: Engine
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def images(self) -> ImageSet:
+        """The images to learn from."""
+        return self.source.train
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in label order."""
+        return self.source.train.classes
+
+    def held_out(self) -> HeldOut | None:
+        """The sealed test set, or None if nothing is labelled there."""
+        if self.source.test is not None:
+            labelled = self.source.test.labelled()
+            return HeldOut(self.source.test, labelled) if len(labelled) else None
+        return HeldOut(self.images, self.split.test) if len(self.split.test) else None
+
+
+def prepare(source: Any, given: Table, *, needs_labels: bool) -> Prepared:
+    """Reads, splits and resolves.
+
+    Args:
+        source: a SOURCE, or data in memory.
+        given: nested tables of settings, already checked for names and types.
+        needs_labels: whether models will be learnt from labels; if not, none are looked at.
+
+    Raises:
+        DataError: nothing usable, too few labels, a single class.
+        SettingsError: values that the data do not allow.
+    """
+    named = {**given, "source": source if isinstance(source, str) else given.get("source") or _describe(source)}
+    engine = choose_engine(
+        accelerator=given.get("accelerator", "auto"), precision=given.get("precision", "auto")
+    )
+    found = _read(source, given)
+    if len(found.train) < 2:
+        raise DataError(f"{len(found.train)} usable image in {named['source']}: at least 2 are needed")
+    labels = _labels_per_draw(given, found, needs_labels)
+    parts = split(
+        found.train.labels,
+        len(found.train.classes),
+        labels_per_draw=labels,
+        draws=given.get("draws", RunSettings.draws),
+        seed=given.get("seed", 0),
+        has_test=found.test is not None and len(found.test.labelled()) > 0,
+    )
+    settings, reasons = recipe.recommend(named, found.train, len(parts.pool), len(parts.validation))
+    settings, more = _resolve(settings, found, parts, needs_labels)
+    mean, std = channel_statistics(found.train, parts.pool, seed=settings.seed)
+    return Prepared(
+        settings=settings,
+        source=found,
+        split=parts,
+        engine=engine,
+        mean=mean,
+        std=std,
+        notes=(*found.train.notes, *reasons, *more, f"precision: {engine.precision} on {engine.device.type}"),
+    )
+
+
+def channel_statistics(images: ImageSet, index: Tensor, *, seed: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel, in 0..1, over at most 10,000 of the images at `index`."""
+    order = torch.randperm(len(index), generator=generator(seed, "statistics"))[:STATISTICS]
+    total = torch.zeros(images.channels, dtype=torch.float64)
+    squares, count = torch.zeros_like(total), 0
+    for part in index[order].sort().values.split(500):
+        values = as_float(images.take(part)).double().cpu()  # [b, c, h, w]
+        total += values.sum((0, 2, 3))
+        squares += values.square().sum((0, 2, 3))
+        count += values.numel() // images.channels
+    mean = total / count
+    std = (squares / count - mean.square()).clamp_min(0).sqrt()
+    return tuple(mean.tolist()), tuple(std.tolist())
+
+
+def _read(source: Any, given: Table) -> Source:
+    options = ReadOptions(image_size=given.get("image_size") or None)
+    found = read(source, options)
+    if given.get("labelled"):
+        found = join(found, read(given["labelled"], replace(options, image_size=_side(found))).train)
+    if given.get("test"):
+        test = read(given["test"], replace(options, image_size=_side(found)))
+        found = with_test(found, test.test or test.train)
+    return found
+
+
+def _side(found: Source) -> int | None:
+    height, width = found.train.size
+    return height if height == width else None
+
+
+def _labels_per_draw(given: Table, found: Source, needs_labels: bool) -> int:
+    if not needs_labels:
+        return 0
+    wanted = given.get("labels", RunSettings.labels)
+    labelled = len(found.train.labelled())
+    return min(wanted, labelled) if wanted and labelled else max(wanted, 1)
+
+
+def _resolve(
+    settings: RunSettings, found: Source, parts: Split, needs_labels: bool
+) -> tuple[RunSettings, tuple[str, ...]]:
+    """The settings that depend on the split, and the problems that only the data show."""
+    notes: list[str] = []
+    problems = methods.problems(settings.method, settings.method_settings)
+    if settings.plan.batch_size > len(parts.pool):
+        problems.append(
+            f"plan.batch_size {settings.plan.batch_size} is larger than the pool of {len(parts.pool)} images"
+        )
+    if settings.plan.validate and settings.plan.batch_size > len(parts.validation):
+        settings = replace(settings, plan=replace(settings.plan, validate=False))
+        notes.append(
+            f"no validation loss: {len(parts.validation)} held-out images do not fill a batch, "
+            "and the loss of a smaller one would not compare"
+        )
+    if needs_labels:
+        labels = len(parts.draws[0])
+        if labels < settings.labels:
+            notes.append(f"{labels} labels a draw: there are no more than that beside the test images")
+        counts = settings.label_counts or recipe.curve(labels, len(found.train.classes))
+        if max(counts) > labels:
+            problems.append(f"label_counts go up to {max(counts)}, but a draw has {labels} labels")
+        settings = replace(settings, labels=labels, label_counts=tuple(sorted({*counts, labels})))
+    settings = replace(settings, method_settings=methods.resolved(settings.method, settings.method_settings))
+    if problems:
+        raise SettingsError(problems)
+    return settings, tuple(notes)
+
+
+def _describe(source: Any) -> str:
+    return str(source) if isinstance(source, Path) else "data in memory"

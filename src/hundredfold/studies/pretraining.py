@@ -1,0 +1,133 @@
+"""Stage one: learn an encoder from the pool, without its labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from hundredfold import atomic
+from hundredfold.data.loader import Loader
+from hundredfold.encoders import build as encoders
+from hundredfold.encoders._base import Encoder
+from hundredfold.encoders.folder import load_encoder, save_encoder
+from hundredfold.evaluate.features import features
+from hundredfold.evaluate.similarity import similarity
+from hundredfold.errors import CheckpointError
+import hundredfold.methods.catalogue as methods
+from hundredfold.methods._base import Method
+from hundredfold.random import derive, generator
+from hundredfold.records import Similarity, TrainingResult
+from hundredfold.studies.prepare import Prepared
+from hundredfold.studies.run_folder import RunFolder
+from hundredfold.train.loop import fit
+from hundredfold.train.stop import StopRequest
+from hundredfold.train.watch import MetricsFile, Watch
+from hundredfold.types import ImageBatch
+from hundredfold.views import recipe as views
+
+COMPARED = 1000  # held-out images whose similarities are looked at
+SHOWN = 8  # images whose two views the report shows
+
+
+def new_encoder(prepared: Prepared, *, purpose: str = "pretrain") -> Encoder:
+    """The encoder of the settings at its random (or `hf:` pre-trained) start; `purpose` tells starts apart."""
+    settings = prepared.settings
+    return encoders.encoder(
+        settings.encoder,
+        channels=prepared.images.channels,
+        size=prepared.images.size,
+        mean=prepared.mean,
+        std=prepared.std,
+        settings=settings.encoder_settings,
+        seed=derive(settings.seed, purpose),
+    )
+
+
+def new_method(prepared: Prepared) -> Method:
+    """The method of the settings around a new encoder, or around the one of `init_from`."""
+    settings = prepared.settings
+    encoder = new_encoder(prepared)
+    if settings.init_from:
+        _take_weights(encoder, load_encoder(Path(settings.init_from)), settings.init_from)
+    chain = views.build(settings.views, prepared.images.channels, prepared.images.size)
+    return methods.build(settings.method, encoder, chain, settings.method_settings, seed=settings.seed)
+
+
+def pretrain_stage(
+    prepared: Prepared, folder: RunFolder, *, watches: Sequence[Watch] = (), stop: StopRequest | None = None
+) -> tuple[Method, TrainingResult]:
+    """Trains, going on from the folder's checkpoints, and writes `metrics.jsonl` and `encoder/`."""
+    settings = prepared.settings
+    method = new_method(prepared)
+    train, validation = loaders(prepared)
+    result = fit(
+        method,
+        train,
+        settings.plan,
+        prepared.engine,
+        validation=validation,
+        watches=[MetricsFile(folder.metrics), *watches],
+        folder=folder.checkpoints,
+        stop=stop,
+    )
+    save_encoder(method.encoder, folder.encoder)
+    return method, result
+
+
+def loaders(prepared: Prepared) -> tuple[Loader, Loader | None]:
+    """Batches to learn from and, unless there are too few images, batches for the validation loss; no labels."""
+    settings, parts = prepared.settings, prepared.split
+    unlabelled = prepared.images.without_labels().to(prepared.engine.device)
+    seed = derive(settings.seed, "loader")
+    train = Loader(images=unlabelled, index=parts.pool, batch_size=settings.plan.batch_size, seed=seed)
+    if not settings.plan.validate:
+        return train, None
+    return train, Loader(
+        images=unlabelled, index=parts.validation, batch_size=settings.plan.batch_size, seed=derive(seed, "validation")
+    )
+
+
+@torch.no_grad()
+def similarity_stage(method: Method, prepared: Prepared) -> tuple[Similarity | None, dict[str, Tensor]]:
+    """How views of held-out images compare, and pictures of some: `originals`, `view_a`, `view_b`, uint8."""
+    held_out = prepared.split.validation if len(prepared.split.validation) >= 2 else prepared.split.pool
+    index = held_out[:COMPARED]
+    images = prepared.images.without_labels()
+    batch = ImageBatch(prepared.engine.images(images.take(index)), images.labels[index], index)
+    prepared.engine.place(method).eval()
+    pair = method.views(batch, generator(prepared.settings.seed, "similarity"))
+    if not hasattr(method, "project"):
+        return None, {}
+    za, zb = method.project(pair)
+    found = similarity(za.cpu(), zb.cpu(), features(method.encoder, images, index, prepared.engine))
+    shown = {"originals": batch.images[:SHOWN], "view_a": pair.a[:SHOWN], "view_b": pair.b[:SHOWN]}
+    return found, {name: as_bytes(values) for name, values in shown.items()}
+
+
+def as_bytes(images: Tensor) -> Tensor:
+    """Images as uint8 on the CPU, for pictures."""
+    stored = images if images.dtype == torch.uint8 else (images.clamp(0, 1) * 255).round().to(torch.uint8)
+    return stored.cpu().contiguous()
+
+
+def write_pictures(folder: RunFolder, pictures: dict[str, Tensor]) -> None:
+    """Adds to `pictures.safetensors`, which the report shows."""
+    known = load_file(folder.pictures) if folder.pictures.exists() else {}
+    atomic.write_tensors(folder.pictures, {**known, **pictures})
+
+
+def _take_weights(encoder: Encoder, start: Encoder, name: str) -> None:
+    try:
+        encoder.network.load_state_dict(start.network.state_dict())
+    except RuntimeError as problem:
+        raise CheckpointError(
+            f"the encoder of {name} does not fit: it is a {start.spec.name} for "
+            f"{start.spec.channels}x{start.spec.height}x{start.spec.width} images",
+            why=f"this run builds a {encoder.spec.name} for "
+            f"{encoder.spec.channels}x{encoder.spec.height}x{encoder.spec.width}",
+            fix="use the same --encoder and --set image_size as that run",
+        ) from problem

@@ -1,0 +1,109 @@
+"""Every setting of a run: the content of `settings.toml`, the options of the commands, the keywords of the calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hundredfold import settings as settings_file
+from hundredfold.errors import unknown_name
+from hundredfold.evaluate.supervised import FinetuneSettings
+from hundredfold.settings import Table, nested, overlay
+from hundredfold.train.plan import Plan
+from hundredfold.views.recipe import ViewSettings
+
+MODELS = ("pixels", "random_encoder", "baseline", "knn", "linear_probe", "finetune")
+SHORT = {  # options that people type, and the tables that they stand for
+    "epochs": "plan.epochs",
+    "batch_size": "plan.batch_size",
+    "lr": "plan.lr",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """Settings of `run`, `pretrain` and `evaluate`. What is empty or 0 is chosen from the data.
+
+    Attributes:
+        source: the images to learn from (see the README for what it can be).
+        labelled: a second source that holds the labelled images, or empty.
+        test: a source of test images, or empty.
+        image_size: side in pixels to which images are brought, 0 to leave them.
+        method: how to pre-train; `hundredfold methods` lists them.
+        encoder: "auto", "convnet", "resnet18" or "hf:NAME".
+        labels: how many labels to learn from, 0 for all there are.
+        label_counts: points of the learning curve; empty chooses up to six between the classes and `labels`.
+        draws: how often the labelled images are drawn again.
+        models: which models to compare.
+        seed: of everything that is random.
+        accelerator: "auto", "cpu", "cuda" or "mps".
+        precision: "auto", "float32" or "bfloat16".
+        devices: processes that train together.
+        init_from: a run whose encoder's weights to start from, or empty.
+        plan: pre-training, see `Plan`.
+        views: see `ViewSettings`.
+        method_settings: of the method's `Config`.
+        encoder_settings: of the encoder's `Config`.
+        finetune: of `baseline` and `finetune`, see `FinetuneSettings`.
+    """
+
+    source: str = ""
+    labelled: str = ""
+    test: str = ""
+    image_size: int = 0
+    method: str = "simclr"
+    encoder: str = "auto"
+    labels: int = 100
+    label_counts: tuple[int, ...] = ()
+    draws: int = 5
+    models: tuple[str, ...] = MODELS
+    seed: int = 0
+    accelerator: str = "auto"
+    precision: str = "auto"
+    devices: int = 1
+    init_from: str = ""
+    plan: Plan = field(default_factory=Plan)
+    views: ViewSettings = field(default_factory=ViewSettings)
+    method_settings: dict[str, Any] = field(default_factory=dict)
+    encoder_settings: dict[str, Any] = field(default_factory=dict)
+    finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
+
+    def problems(self) -> list[str]:
+        """What cannot be used, one sentence each."""
+        rules = [
+            (self.labels >= 0, f"labels must be >= 0, got {self.labels}"),
+            (self.draws >= 1, f"draws must be >= 1, got {self.draws}"),
+            (self.devices >= 1, f"devices must be >= 1, got {self.devices}"),
+            (self.image_size >= 0, f"image_size must be >= 0, got {self.image_size}"),
+            (all(count >= 1 for count in self.label_counts), f"label_counts must be >= 1, got {self.label_counts}"),
+        ]
+        found = [sentence for kept, sentence in rules if not kept]
+        return found + [unknown_name("model", name, MODELS) for name in self.models if name not in MODELS]
+
+
+def tables(keywords: Mapping[str, Any]) -> Table:
+    """The nested tables of flat keywords such as `epochs=3`; None stands for "not given".
+
+    >>> tables({"epochs": 3, "labels": 20, "lr": None})
+    {'plan': {'epochs': 3}, 'labels': 20}
+    """
+    result: Table = {}
+    for name, value in keywords.items():
+        if value is not None:
+            overlay(result, nested(SHORT.get(name, name), value))
+    return result
+
+
+def gather(config: str | Path | None, overrides: list[str], keywords: Mapping[str, Any]) -> Table:
+    """What a person gave, weakest first: the settings file, then `--set`, then options.
+
+    Raises:
+        SettingsError: unknown names, wrong types, values out of range, all of them together.
+    """
+    given = settings_file.read_toml(Path(config)) if config else {}
+    overlay(given, settings_file.parse_overrides(overrides))
+    overlay(given, tables(keywords))
+    settings_file.merge(RunSettings(), given)  # the check; defaults come later, from the data
+    return given

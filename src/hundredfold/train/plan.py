@@ -1,0 +1,50 @@
+"""The plan of a training run: how long, how large, how fast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+OPTIMIZERS = ("adamw", "lars", "sgd")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Settings of `fit`.
+
+    Attributes:
+        epochs: passes over the images, >= 0.
+        batch_size: images in a step, over all processes.
+        optimizer: "adamw", "sgd" (Nesterov momentum 0.9) or "lars" (for batches of thousands).
+        lr: peak learning rate.
+        weight_decay: pull of the weights towards 0; biases and normalisation are exempt.
+        warmup: share of the steps in which the learning rate rises from 0, in 0..1; the rest is a cosine to 0.
+        clip_norm: largest gradient norm, 0 for none.
+        validate: compute the loss on held-out images after each epoch.
+        checkpoint_seconds: save at least this often (and after each epoch).
+        keep: how many checkpoints stay on disk, >= 2 so that a damaged one has a predecessor.
+    """
+
+    epochs: int = 10
+    batch_size: int = 256
+    optimizer: str = "adamw"
+    lr: float = 2e-3
+    weight_decay: float = 1e-2
+    warmup: float = 0.1
+    clip_norm: float = 0.0
+    validate: bool = True
+    checkpoint_seconds: float = 60.0
+    keep: int = 2
+
+    def problems(self) -> list[str]:
+        """What cannot be used, one sentence each."""
+        rules = [
+            (self.epochs >= 0, f"epochs must be >= 0, got {self.epochs}"),
+            (self.batch_size >= 2, f"batch_size must be >= 2, got {self.batch_size}"),
+            (self.optimizer in OPTIMIZERS, f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}"),
+            (self.lr > 0, f"lr must be > 0, got {self.lr}"),
+            (self.weight_decay >= 0, f"weight_decay must be >= 0, got {self.weight_decay}"),
+            (0 <= self.warmup <= 1, f"warmup is a share of the steps, in 0..1, got {self.warmup}"),
+            (self.clip_norm >= 0, f"clip_norm must be >= 0, got {self.clip_norm}"),
+            (self.keep >= 2, f"keep must be >= 2, got {self.keep}"),
+        ]
+        return [sentence for kept, sentence in rules if not kept]

@@ -1,0 +1,181 @@
+"""What watches a training run: a file of metrics, TensorBoard, a progress bar. None of them can stop it.
+
+The loop tells each watch of every step and epoch; a watch only looks.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from hundredfold.records import EpochRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepRecord:
+    """One step, as the loop reports it.
+
+    Attributes:
+        step: steps done, from 1.
+        steps: steps in the plan.
+        epoch: the epoch it belongs to, from 1.
+        epochs: epochs in the plan.
+        loss: of this step.
+        lr: of this step.
+        images: images in this step, over all processes.
+        data_wait: seconds spent on getting the batch and drawing its views.
+        seconds: wall clock of the step, data_wait included.
+    """
+
+    step: int
+    steps: int
+    epoch: int
+    epochs: int
+    loss: float
+    lr: float
+    images: int
+    data_wait: float
+    seconds: float
+
+
+class Watch:
+    """Does nothing; the methods to override."""
+
+    def start(self, first_step: int) -> None:
+        """Training begins, or goes on, after `first_step` steps."""
+
+    def step(self, record: StepRecord) -> None:
+        """A step is done."""
+
+    def epoch(self, record: EpochRecord) -> None:
+        """An epoch is done and validated."""
+
+    def finish(self) -> None:
+        """Training ended, for whatever reason."""
+
+
+class MetricsFile(Watch):
+    """`metrics.jsonl`: a line an epoch, and a line for about twenty steps of each.
+
+    A resumed run first drops the lines of steps that it is going to do again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def start(self, first_step: int) -> None:
+        """Keeps the lines up to `first_step`."""
+        kept = []
+        if first_step and self.path.exists():
+            for line in self.path.read_text().splitlines():
+                try:
+                    if json.loads(line)["step"] <= first_step:
+                        kept.append(line + "\n")
+                except (ValueError, KeyError):  # a line cut off by a kill
+                    continue
+        self.path.write_text("".join(kept))
+
+    def step(self, record: StepRecord) -> None:
+        """A line now and then, so that a short run has a curve too and a long one stays small."""
+        if record.step % max(1, record.steps // max(1, record.epochs) // 20) == 0:
+            self._append({"step": record.step, "epoch": record.epoch, "step_loss": record.loss, "lr": record.lr})
+
+    def epoch(self, record: EpochRecord) -> None:
+        """A line an epoch."""
+        self._append({key: value for key, value in asdict(record).items() if value is not None})
+
+    def _append(self, values: dict[str, Any]) -> None:
+        with self.path.open("a") as file:
+            file.write(json.dumps(values) + "\n")
+
+
+class TensorBoard(Watch):
+    """Event files for `tensorboard --logdir RUN`, when the package is installed."""
+
+    def __init__(self, folder: Path) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.writer = SummaryWriter(str(folder))  # type: ignore[no-untyped-call]
+
+    def epoch(self, record: EpochRecord) -> None:
+        """Scalars of the epoch, at its last step."""
+        for name in ("loss", "val_loss", "lr", "images_per_second", "data_wait"):
+            value = getattr(record, name)
+            if value is not None:
+                self.writer.add_scalar(name, value, record.step)  # type: ignore[no-untyped-call]
+
+    def finish(self) -> None:
+        """Closes the event file."""
+        self.writer.close()  # type: ignore[no-untyped-call]
+
+
+class Lines(Watch):
+    """Plain lines, one an epoch and at most one every `every` seconds, for logs and pipes."""
+
+    def __init__(self, stream: TextIO | None = None, *, every: float = 15.0) -> None:
+        self.stream = stream or sys.stderr
+        self.every = every
+        self._last = time.monotonic()
+
+    def step(self, record: StepRecord) -> None:
+        """A line if the last one is long ago."""
+        if time.monotonic() - self._last >= self.every:
+            self._print(f"step {record.step}/{record.steps}  loss {record.loss:.4f}")
+
+    def epoch(self, record: EpochRecord) -> None:
+        """A line."""
+        self._print(describe(record))
+
+    def _print(self, line: str) -> None:
+        self._last = time.monotonic()
+        print(line, file=self.stream, flush=True)  # noqa: T201
+
+
+class ProgressBar(Watch):
+    """A bar with loss, images/s, data wait and time left, for a terminal."""
+
+    def __init__(self, title: str = "pre-training") -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.title = title
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[numbers]}"),
+            console=Console(stderr=True),
+        )
+        self._task: Any = None
+
+    def step(self, record: StepRecord) -> None:
+        """Moves the bar."""
+        if self._task is None:
+            self.bar.start()
+            self._task = self.bar.add_task(self.title, total=record.steps, completed=record.step - 1, numbers="")
+        speed = record.images / max(record.seconds, 1e-9)
+        wait = 100 * record.data_wait / max(record.seconds, 1e-9)
+        numbers = f"loss {record.loss:.3f}  {speed:,.0f} images/s  data {wait:.0f} %"
+        self.bar.update(self._task, completed=record.step, numbers=numbers)
+
+    def epoch(self, record: EpochRecord) -> None:
+        """A line above the bar."""
+        self.bar.console.print(describe(record), highlight=False)
+
+    def finish(self) -> None:
+        """Leaves the bar on the screen."""
+        self.bar.stop()
+
+
+def describe(record: EpochRecord) -> str:
+    """An epoch in one line for a person."""
+    validation = f"  validation {record.val_loss:.4f}" if record.val_loss is not None else ""
+    return (
+        f"epoch {record.epoch}  loss {record.loss:.4f}{validation}  lr {record.lr:.1e}  "
+        f"{record.images_per_second:,.0f} images/s  data {100 * record.data_wait:.0f} %"
+    )
