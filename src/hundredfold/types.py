@@ -19,12 +19,12 @@ class ImageBatch(NamedTuple):
     Attributes:
         images: [b, c, h, w], uint8 in 0..255 or float32 in 0..1, as stored.
         labels: [b] int64, `UNLABELLED` where there is none.
-        index: [b] int64, the position of each image in its set.
+        positions: [b] int64, the place of each image in its set.
     """
 
     images: Tensor
     labels: Tensor
-    index: Tensor
+    positions: Tensor
 
 
 class Step(NamedTuple):

@@ -32,16 +32,16 @@ def test_every_image_comes_in_some_epoch() -> None:
 
 
 def test_steps_do_not_depend_on_what_came_before() -> None:
-    whole = [batch.index.tolist() for batch in loader().batches(0, 7)]
-    assert [batch.index.tolist() for batch in loader().batches(3, 7)] == whole[3:]
+    whole = [batch.positions.tolist() for batch in loader().batches(0, 7)]
+    assert [batch.positions.tolist() for batch in loader().batches(3, 7)] == whole[3:]
     assert loader().positions(5).tolist() == whole[5]
-    assert [batch.index.tolist() for batch in loader(seed=1).batches(0, 7)] != whole
+    assert [batch.positions.tolist() for batch in loader(seed=1).batches(0, 7)] != whole
 
 
 def test_images_labels_and_index_belong_together() -> None:
     for batch in loader().batches(0, 5):
-        assert batch.images.flatten().tolist() == batch.index.tolist()
-        assert batch.labels.tolist() == [10 * position for position in batch.index.tolist()]
+        assert batch.images.flatten().tolist() == batch.positions.tolist()
+        assert batch.labels.tolist() == [10 * position for position in batch.positions.tolist()]
 
 
 def test_processes_share_each_batch_out() -> None:

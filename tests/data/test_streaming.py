@@ -52,11 +52,11 @@ def test_a_file_that_vanished_is_replaced_by_the_next_of_its_batch(
     batches = [torch.tensor([0, gone, 3, 4]), torch.tensor([1, gone])]
     with caplog.at_level(logging.WARNING):
         first, second = stream(images, iter(batches), workers=2)
-    assert first.index.tolist() == [0, 3, 3, 4]
-    assert second.index.tolist() == [1, 1]  # round the end of the batch
+    assert first.positions.tolist() == [0, 3, 3, 4]
+    assert second.positions.tolist() == [1, 1]  # round the end of the batch
     for batch in (first, second):
-        assert torch.equal(batch.images, images.take(batch.index))
-        assert torch.equal(batch.labels, images.labels[batch.index])
+        assert torch.equal(batch.images, images.take(batch.positions))
+        assert torch.equal(batch.labels, images.labels[batch.positions])
     assert [(file.path, file.reason) for file in read_failures(images)] == [("odd/05.png", "does not exist")]
     assert len(caplog.records) == 1
 

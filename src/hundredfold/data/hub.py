@@ -2,8 +2,8 @@
 
 The Hub lists the files of a data set with their size and SHA-256. The Parquet files among them are fetched to a
 temporary file in the cache, never longer than announced, compared with the hash and only then given their name.
-What was fetched once is read again without a network, until its folder is removed. No token is sent; nothing but https is followed (plain http
-only on this machine itself, for tests).
+What was fetched once is read again without a network, until its folder is removed. No token is sent; nothing but
+https is followed (plain http only on this machine itself, for tests).
 """
 
 from __future__ import annotations

@@ -52,8 +52,9 @@ class Encoder(nn.Module):
         self.spec = spec
         self.network = network
         self.features = features
-        self.register_buffer("mean", torch.tensor(spec.mean).view(1, -1, 1, 1))
-        self.register_buffer("std", torch.tensor(spec.std).view(1, -1, 1, 1))
+        # Not in the state: the description carries them, so the two cannot disagree.
+        self.register_buffer("mean", torch.tensor(spec.mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(spec.std).view(1, -1, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Features [b, d] of images [b, c, h, w] in 0..1.

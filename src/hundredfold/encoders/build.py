@@ -55,18 +55,16 @@ def encoder(
         SettingsError: an unknown name, unknown or unusable settings (all of them), images that do not fit.
         CheckpointError: the pre-trained weights of `hf:NAME` cannot be had.
     """
-    problems = _image_problems(channels, size, mean, std)
-    if problems:
-        raise SettingsError(problems)
     spec = EncoderSpec(
         name=name,
         channels=channels,
         height=size[0],
         width=size[1],
         mean=tuple(float(value) for value in mean),
-        std=tuple(float(value) if value > CONSTANT else 1.0 for value in std),
+        std=tuple(1.0 if 0 <= value < CONSTANT else float(value) for value in std),
         settings=dict(settings or {}),
     )
+    _check_images(spec)
     if name.startswith(huggingface.PREFIX):
         return _seeded(seed, lambda: huggingface.build_named(spec))
     return _seeded(seed, lambda: _build(spec))
@@ -80,6 +78,7 @@ def rebuild(spec: EncoderSpec, *, seed: int = 0) -> Encoder:
     Raises:
         SettingsError: this version knows no such encoder, or cannot use its settings.
     """
+    _check_images(spec)
     if spec.name.startswith(huggingface.PREFIX):
         return _seeded(seed, lambda: huggingface.rebuild(spec))
     return _seeded(seed, lambda: _build(spec))
@@ -123,18 +122,20 @@ def _seeded(seed: int, make: Callable[[], Encoder]) -> Encoder:
         return make()
 
 
-def _image_problems(channels: int, size: tuple[int, int], mean: Sequence[float], std: Sequence[float]) -> list[str]:
+def _check_images(spec: EncoderSpec) -> None:
     problems = []
-    if channels < 1 or min(size) < 1:
-        problems.append(f"images must have at least one channel and pixel, got {channels} x {size[0]} x {size[1]}")
-    for name, values in (("mean", mean), ("std", std)):
-        if len(values) != channels:
-            problems.append(f"{name} must have {channels} values, one a channel, got {len(values)}")
+    if min(spec.channels, spec.height, spec.width) < 1:
+        shape = f"{spec.channels} x {spec.height} x {spec.width}"
+        problems.append(f"images must have at least one channel and pixel, got {shape}")
+    for name, values in (("mean", spec.mean), ("std", spec.std)):
+        if len(values) != spec.channels:
+            problems.append(f"{name} must have {spec.channels} values, one a channel, got {len(values)}")
         if not all(math.isfinite(value) for value in values):
             problems.append(f"{name} must be finite, got {list(values)}")
-    if any(value < 0 for value in std):
-        problems.append(f"std must not be negative, got {list(std)}")
-    return problems
+    if any(value <= 0 for value in spec.std):
+        problems.append(f"std must not be negative, got {list(spec.std)}")
+    if problems:
+        raise SettingsError(problems)
 
 
 def _module(name: str) -> ModuleType:

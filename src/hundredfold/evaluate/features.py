@@ -18,7 +18,7 @@ def features(encoder: Encoder, images: ImageSet, index: Tensor, engine: Engine, 
         encoder: left in the mode in which it was.
         images: the set.
         index: [n] positions in it.
-        engine: where to compute; features are taken in float32 whatever its precision, so that they do not depend on it.
+        engine: where to compute; always in float32, so that features do not depend on its precision.
         batch_size: images at a time.
 
     Returns:

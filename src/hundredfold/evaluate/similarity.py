@@ -47,7 +47,7 @@ def alignment(za: Tensor, zb: Tensor) -> Tensor:
 
 
 def uniformity(z: Tensor) -> Tensor:
-    """ln of the mean of exp(-2 |x - y|^2) over all pairs of [n, d] of length 1: 0 for a collapsed set, lower is better."""
+    """ln of the mean of exp(-2 |x - y|^2) over all pairs of [n, d] of length 1: 0 if collapsed, lower is better."""
     return torch.pdist(z).square().mul(-2).exp().mean().log()
 
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from hundredfold.encoders._base import Encoder
 from hundredfold.types import ImageBatch, Progress, Step
@@ -31,6 +31,10 @@ class Method(nn.Module, ABC):
 
     def after_step(self, progress: Progress) -> None:
         """Moving averages, queues, centres: what changes after the optimizer's step. Nothing by default."""
+
+    def project(self, views: Any) -> tuple[Tensor, Tensor] | None:
+        """The two sets of vectors [b, d] that the loss compares, for diagnostics; None where it compares none."""
+        return None
 
     def levels(self, batch_size: int) -> tuple[float | None, float | None]:
         """(chance, floor): the loss of a representation that tells nothing apart, and the lowest reachable."""

@@ -19,6 +19,7 @@ from torch import Tensor
 from hundredfold import atomic
 from hundredfold.data.images import ImageSet
 from hundredfold.encoders._base import Encoder
+from hundredfold.encoders.build import rebuild
 from hundredfold.errors import Interrupted
 from hundredfold.evaluate.features import features, pixels
 from hundredfold.evaluate.held_out import HeldOut
@@ -30,7 +31,6 @@ from hundredfold.methods.labelled.finetune import Finetune
 from hundredfold.random import derive
 from hundredfold.records import Score
 from hundredfold.studies.prepare import Prepared
-from hundredfold.studies.pretraining import new_encoder
 from hundredfold.train.stop import StopRequest
 from hundredfold.views.chain import Chain
 from hundredfold.views.recipe import build as build_views
@@ -178,7 +178,7 @@ class Learner:
         images, size = self.images, self.images.size
         chain = build_views(self.settings.views, images.channels, size) if options.views else Chain(())
         method = train_classifier(
-            self.encoder if pretrained else new_encoder(self.prepared, purpose=f"baseline/{cell.draw}"),
+            self.encoder if pretrained else self._untrained(f"baseline/{cell.draw}"),
             images,
             self._positions(cell),
             len(self.prepared.classes),
@@ -191,6 +191,10 @@ class Learner:
             stop=self.stop,
         )
         return method, {}, None
+
+    def _untrained(self, purpose: str) -> Encoder:
+        """The same network with random weights, also where the encoder's came from a pre-trained one."""
+        return rebuild(self.encoder.spec, seed=derive(self.settings.seed, purpose))
 
     def _positions(self, cell: Cell) -> Tensor:
         return self.prepared.split.draws[cell.draw][: cell.labels]
@@ -212,7 +216,7 @@ class Learner:
             if kind == "pixels":
                 self._represented[kind] = pixels(self.images, self.known), pixels(test, index)
             else:
-                encoder = self.encoder if kind == "pretrained" else new_encoder(self.prepared, purpose="random")
+                encoder = self.encoder if kind == "pretrained" else self._untrained("random")
                 engine = self.prepared.engine
                 self._represented[kind] = (
                     features(encoder, self.images, self.known, engine),

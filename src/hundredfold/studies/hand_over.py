@@ -48,7 +48,9 @@ class Classifier:
         return (features @ self.weight.T + self.bias).softmax(1)
 
 
-def choose(outcomes: Mapping[Cell, Outcome], summary: Mapping[str, Mapping[str, Interval]], labels: int) -> Chosen | None:
+def choose(
+    outcomes: Mapping[Cell, Outcome], summary: Mapping[str, Mapping[str, Interval]], labels: int
+) -> Chosen | None:
     """The linear probe, with the reasons that its own labels give; None if no probe was learnt.
 
     Args:

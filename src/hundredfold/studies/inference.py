@@ -14,11 +14,12 @@ from torch import Tensor
 
 from hundredfold import atomic
 from hundredfold.data.images import ImageSet
+from hundredfold.data.match import matched, pixel_type
 from hundredfold.data.options import ReadOptions
 from hundredfold.data.read import read
 from hundredfold.encoders._base import EncoderSpec
 from hundredfold.encoders.folder import load_encoder
-from hundredfold.errors import DataError, SettingsError, unknown_name
+from hundredfold.errors import SettingsError, unknown_name
 from hundredfold.evaluate.features import features
 from hundredfold.studies.hand_over import load_classifier
 from hundredfold.train.engine import choose_engine
@@ -110,16 +111,14 @@ def predict(run: str | Path, source: Any, *, to: str | Path | None = None, accel
 
 
 def _parts(source: Any, spec: EncoderSpec) -> list[ImageSet]:
-    found = read(source, ReadOptions(image_size=spec.height if spec.height == spec.width else None))
-    parts = [part for part in (found.train, found.test) if part is not None and len(part)]
-    for part in parts:
-        if (part.channels, *part.size) != (spec.channels, spec.height, spec.width):
-            raise DataError(
-                f"the encoder takes {spec.channels}x{spec.height}x{spec.width} images",
-                why=f"{part.source} holds {part.channels}x{part.size[0]}x{part.size[1]}",
-                fix="give images of the kind that the run was trained on",
-            )
-    return parts
+    """The parts of a source in the form that the encoder takes; resized and recoloured as reading would have done."""
+    found = read(source, ReadOptions())
+    size = (spec.height, spec.width)
+    return [
+        matched(part, channels=spec.channels, size=size, dtype=pixel_type(part.pixels))
+        for part in (found.train, found.test)
+        if part is not None and len(part)
+    ]
 
 
 def _writer(to: str | Path | None, kinds: dict[str, Any]) -> Any:

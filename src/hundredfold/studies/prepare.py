@@ -126,16 +126,11 @@ def _read(source: Any, given: Table) -> Source:
     options = ReadOptions(image_size=given.get("image_size") or None)
     found = read(source, options)
     if given.get("labelled"):
-        found = join(found, read(given["labelled"], replace(options, image_size=_side(found))).train)
+        found = join(found, read(given["labelled"], options, like=found.train).train)
     if given.get("test"):
-        test = read(given["test"], replace(options, image_size=_side(found)))
+        test = read(given["test"], options, like=found.train)
         found = with_test(found, test.test or test.train)
     return found
-
-
-def _side(found: Source) -> int | None:
-    height, width = found.train.size
-    return height if height == width else None
 
 
 def _labels_per_draw(given: Table, found: Source, needs_labels: bool) -> int:

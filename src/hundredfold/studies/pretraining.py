@@ -33,8 +33,8 @@ COMPARED = 1000  # held-out images whose similarities are looked at
 SHOWN = 8  # images whose two views the report shows
 
 
-def new_encoder(prepared: Prepared, *, purpose: str = "pretrain") -> Encoder:
-    """The encoder of the settings at its random (or `hf:` pre-trained) start; `purpose` tells starts apart."""
+def new_encoder(prepared: Prepared) -> Encoder:
+    """The encoder of the settings at its random (or `hf:` pre-trained) start."""
     settings = prepared.settings
     return encoders.encoder(
         settings.encoder,
@@ -43,7 +43,7 @@ def new_encoder(prepared: Prepared, *, purpose: str = "pretrain") -> Encoder:
         mean=prepared.mean,
         std=prepared.std,
         settings=settings.encoder_settings,
-        seed=derive(settings.seed, purpose),
+        seed=settings.seed,
     )
 
 
@@ -100,10 +100,10 @@ def similarity_stage(method: Method, prepared: Prepared) -> tuple[Similarity | N
     batch = ImageBatch(prepared.engine.images(images.take(index)), images.labels[index], index)
     prepared.engine.place(method).eval()
     pair = method.views(batch, generator(prepared.settings.seed, "similarity"))
-    if not hasattr(method, "project"):
+    projected = method.project(pair)
+    if projected is None:
         return None, {}
-    za, zb = method.project(pair)
-    found = similarity(za.cpu(), zb.cpu(), features(method.encoder, images, index, prepared.engine))
+    found = similarity(projected[0].cpu(), projected[1].cpu(), features(method.encoder, images, index, prepared.engine))
     shown = {"originals": batch.images[:SHOWN], "view_a": pair.a[:SHOWN], "view_b": pair.b[:SHOWN]}
     return found, {name: as_bytes(values) for name, values in shown.items()}
 
