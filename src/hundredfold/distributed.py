@@ -72,6 +72,15 @@ def mean(tensor: Tensor) -> Tensor:
     return total / world()
 
 
+def largest(number: int) -> int:
+    """The largest of all processes' numbers: how they agree to stop when a signal reached one of them."""
+    if world() == 1:
+        return number
+    value = torch.tensor(number)
+    dist.all_reduce(value, op=dist.ReduceOp.MAX)
+    return int(value)
+
+
 class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, tensor: Tensor) -> Tensor:

@@ -11,7 +11,8 @@ NAME is one of three:
 Images of another size: a pre-trained model gets them scaled, inside the network, to the size that it was trained on
 (bilinear, antialiased, squashed if they are not square). With `image_size` they are scaled to that size instead, and a
 model with position encodings interpolates those. Grey images are repeated for a model of three channels. Pre-trained
-models keep the normalisation that they were trained with, if it comes with them.
+models keep the normalisation that they were trained with, if it comes with them. Weights that no image reaches (mask
+tokens, unused poolers) are frozen.
 
 Weights are read from safetensors files alone, and code that comes with a model is never run. When to use it: a few
 large or varied images, where pre-training on them alone cannot compete. When not: digits; small networks learn those
@@ -20,13 +21,9 @@ in minutes. Needs the extra: `pip install 'hundredfold[hf]'`.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import inspect
-import json
-from collections.abc import Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
@@ -34,18 +31,18 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from hundredfold.encoders import _transformers as library
 from hundredfold.encoders._base import Encoder, EncoderSpec
 from hundredfold.errors import CheckpointError, SettingsError, unknown_name
 
 PREFIX = "hf:"
-OLDEST = (5, 3)  # below: code of a model could run although it was not trusted (CVE-2026-4372)
 USUAL_SIZE = 224  # pixels, of pre-trained models whose configuration does not say
-PATCHES = 7  # at least so many along the shorter side, as in a ViT for 28x28 images of 4x4 patches
+PATCHES = 7  # at least so many along the shorter side: 4x4 pixels each in images of 28x28
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
-    """Settings of an `hf:` encoder; every other name is a field of the library's own configuration.
+class Settings:
+    """Settings of an `hf:` encoder; every other name is a field of the library's configuration of the model.
 
     Attributes:
         pretrained: start from the weights of NAME; if not, from random ones.
@@ -75,61 +72,62 @@ class Resolved:
 
 
 class Backbone(nn.Module):
-    """A transformers model from normalised images [b, c, h, w] to features [b, d]."""
+    """A transformers model: normalised images [b, c, h, w] -> features [b, d]."""
 
-    def __init__(self, model: nn.Module, resolved: Resolved) -> None:
+    def __init__(self, model: nn.Module, *, pool: str, scale_to: int, channels: int) -> None:
         super().__init__()
         self.model = model
-        self.pool = resolved.pool
-        self.scale_to = resolved.scale_to
-        self.channels = int(resolved.config.get("num_channels", 3))
+        self.pool = pool
+        self.scale_to = scale_to
+        self.channels = channels
         takes = inspect.signature(model.forward).parameters
         self.options = {"interpolate_pos_encoding": True} if "interpolate_pos_encoding" in takes else {}
 
     def forward(self, images: Tensor) -> Tensor:
         """Features [b, d]."""
-        if images.shape[1] == 1 and self.channels > 1:
-            images = images.expand(-1, self.channels, -1, -1)
-        if self.scale_to and tuple(images.shape[2:]) != (self.scale_to, self.scale_to):
-            size = (self.scale_to, self.scale_to)
-            images = interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
-        output = self.model(pixel_values=images, return_dict=True, **self.options)
+        output = self.output(images)
         if self.pool == "pooler":
-            pooled: Tensor = output.pooler_output
+            pooled: Tensor = output.pooler_output  # [b, d] or [b, d, 1, 1]
             return pooled.flatten(1)
         last: Tensor = output.last_hidden_state  # [b, tokens, d] or [b, d, h, w]
         return last.mean(1) if last.dim() == 3 else last.mean((2, 3))
 
+    def output(self, images: Tensor) -> Any:
+        """All that the model answers."""
+        if images.shape[1] == 1 and self.channels > 1:
+            images = images.expand(-1, self.channels, -1, -1)
+        size = (self.scale_to, self.scale_to)
+        if self.scale_to and tuple(images.shape[2:]) != size:
+            images = interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
+        return self.model(pixel_values=images, return_dict=True, **self.options)
+
 
 def build_named(spec: EncoderSpec) -> Encoder:
-    """The encoder that `spec.name` names; the result's spec is complete, so that `rebuild` needs no network.
+    """The encoder that `spec.name` names; the spec it returns with is complete, so that `rebuild` needs no network.
 
     Raises:
-        SettingsError: the extra is missing; a name, a setting, or images that cannot be used.
-        CheckpointError: the weights of the model cannot be had, or are not all there.
+        SettingsError: the extra is missing; a name, settings, or images that cannot be used.
+        CheckpointError: the weights cannot be had, or are not all there.
     """
-    if "config" in spec.settings:  # resolved before
+    if "config" in spec.settings:  # complete already
         return rebuild(spec)
-    _check_library()
+    library.check()
     name = spec.name.removeprefix(PREFIX)
-    fields = [field.name for field in dataclasses.fields(Config)]
-    own: Config = _read(Config, {key: value for key, value in spec.settings.items() if key in fields})
-    overrides = {key: value for key, value in spec.settings.items() if key not in fields}
-    source = _source(name, own)
-    raw = _kind_config(name) if source is None else _source_config(source)
-    unknown = [unknown_name(f"{raw['model_type']} setting", key, [*raw, *fields]) for key in overrides if key not in raw]
-    if unknown:
-        raise SettingsError(unknown)
-    fitted = {} if own.pretrained else _fitted(raw, spec, own)
-    config = raw | fitted | overrides
+    own_names = [field.name for field in dataclasses.fields(Settings)]
+    own: Settings = _read(Settings, {key: value for key, value in spec.settings.items() if key in own_names})
+    overrides = {key: value for key, value in spec.settings.items() if key not in own_names}
+    if own.image_size < 0:
+        raise SettingsError([f"image_size must be >= 0, got {own.image_size}"])
+    if library.is_kind(name) and own.pretrained:
+        fix = "set pretrained = false for a random start, or name a model of the hub or a folder"
+        raise SettingsError([f"{spec.name!r} is a kind of model, not a pre-trained one"], fix=fix)
+    config = library.kind_config(name) if library.is_kind(name) else library.named_config(name)
+    problems = [unknown_name("encoder setting", key, [*own_names, *config]) for key in overrides if key not in config]
+    if problems:
+        raise SettingsError(problems)
     if own.pretrained:
-        scale_to = own.image_size or _side(config) or USUAL_SIZE
-        model, untrained = _pretrained_model(name, config)
-        spec = dataclasses.replace(spec, **_own_normalisation(source, spec))
-    else:
-        scale_to = own.image_size
-        model, untrained = _random_model(config), False
-    return _assemble(spec, model, Resolved(config=config, pool="pooler", scale_to=scale_to), own.pool, untrained)
+        return _pretrained(spec, name, config | overrides, own)
+    return _random(spec, config, overrides, own)
 
 
 def rebuild(spec: EncoderSpec) -> Encoder:
@@ -138,7 +136,102 @@ def rebuild(spec: EncoderSpec) -> Encoder:
     Raises:
         SettingsError: the extra is missing, or the description cannot be used.
     """
-    _check_library()
+    library.check()
     resolved: Resolved = _read(Resolved, spec.settings)
-    config = _clean(resolved.config)
-    return _assemble(spec, _random_model(config), dataclasses.replace(resolved, config=config), resolved.pool, False)
+    model = library.random_model(resolved.config)
+    return _assemble(spec, model, resolved.config, resolved.pool, resolved.scale_to)
+
+
+def _pretrained(spec: EncoderSpec, name: str, config: dict[str, Any], own: Settings) -> Encoder:
+    model, missing = library.pretrained_model(name, config)
+    mean_std = library.normalisation(name, spec.channels)
+    if mean_std:
+        spec = dataclasses.replace(spec, mean=mean_std[0], std=mean_std[1])
+    untrained_pooler = own.pool == "auto" and any("pooler" in key for key in missing)
+    scale_to = own.image_size or _side(config) or USUAL_SIZE
+    encoder = _assemble(spec, model, config, "mean" if untrained_pooler else own.pool, scale_to)
+    used = {key for key, weight in model.named_parameters() if weight.requires_grad}
+    lacking = sorted(missing & (used | {key for key, _ in model.named_buffers()}))
+    if lacking:
+        raise CheckpointError(
+            f"the weights of {spec.name!r} are not all there",
+            why=f"{', '.join(lacking[:3])}{f' and {len(lacking) - 3} more' if len(lacking) > 3 else ''} would be random",
+            fix="name a model that was saved whole, or set pretrained = false",
+        )
+    return encoder
+
+
+def _random(spec: EncoderSpec, config: dict[str, Any], overrides: Mapping[str, Any], own: Settings) -> Encoder:
+    height, width = (own.image_size, own.image_size) if own.image_size else (spec.height, spec.width)
+    fitted: dict[str, Any] = {"num_channels": spec.channels}
+    fitted["image_size"] = height if height == width else [height, width]
+    patches = [patch for patch in (16, 8, 4, 2, 1) if min(height, width) // patch >= PATCHES] or [1]
+    if "patch_size" not in config or "patch_size" in overrides:
+        patches = patches[:1]
+    problem: SettingsError | None = None
+    for patch in patches:  # networks that halve the image again and again need finer patches than others
+        fitted["patch_size"] = patch
+        candidate = config | {key: value for key, value in fitted.items() if key in config} | dict(overrides)
+        try:
+            with torch.device("meta"):
+                _assemble(spec, library.random_model(candidate), candidate, own.pool, own.image_size)
+        except SettingsError as error:
+            problem = problem or error
+        else:
+            return _assemble(spec, library.random_model(candidate), candidate, own.pool, own.image_size)
+    assert problem is not None  # there is at least one patch size
+    raise problem
+
+
+def _assemble(spec: EncoderSpec, model: nn.Module, config: dict[str, Any], pool: str, scale_to: int) -> Encoder:
+    channels = int(config.get("num_channels", 3))
+    if spec.channels not in (1, channels):
+        fix = "use images of as many channels, or set pretrained = false"
+        raise SettingsError([f"{spec.name!r} takes {channels} channels, the images have {spec.channels}"], fix=fix)
+    backbone = Backbone(model, pool=pool, scale_to=scale_to, channels=channels)
+    try:
+        features = _try_out(backbone, (2, spec.channels, spec.height, spec.width))
+    except (RuntimeError, ValueError, TypeError, IndexError, ZeroDivisionError) as problem:
+        why = str(problem).splitlines()[0]
+        size = f"{spec.channels} x {spec.height} x {spec.width}"
+        raise SettingsError(
+            [f"{spec.name!r} cannot take images of {size}: {why}"],
+            fix="set image_size to scale them up, 224 for instance",
+        ) from problem
+    resolved = Resolved(config=config, pool=backbone.pool, scale_to=scale_to)  # type: ignore[arg-type]
+    return Encoder(dataclasses.replace(spec, settings=dataclasses.asdict(resolved)), backbone, features)
+
+
+def _try_out(backbone: Backbone, shape: tuple[int, ...]) -> int:
+    """Decide the pooling, freeze what no image reaches, and measure the features, with two empty images."""
+    weights = list(backbone.parameters())
+    images = torch.zeros(shape, device=weights[0].device)
+    backbone.eval()
+    output = backbone.output(images)
+    pooled = output.get("pooler_output") is not None
+    if backbone.pool == "pooler" and not pooled:
+        raise ValueError("it has no pooled output of its own; set pool = mean")
+    if backbone.pool == "auto":
+        backbone.pool = "pooler" if pooled else "mean"
+    features = backbone(images)
+    features.sum().backward()
+    for weight in weights:
+        weight.requires_grad_(weight.grad is not None)
+        weight.grad = None
+    backbone.train()
+    return int(features.shape[1])
+
+
+def _side(config: Mapping[str, Any]) -> int:
+    size = config.get("image_size", 0)
+    return int(max(size)) if isinstance(size, list) else int(size or 0)
+
+
+def _read(kind: type, settings: Mapping[str, Any]) -> Any:
+    try:
+        return TypeAdapter(kind).validate_python(dict(settings))
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(map(str, item['loc']))}: {item['msg']}, got {item['input']!r}" for item in error.errors()
+        ]
+        raise SettingsError(problems) from None

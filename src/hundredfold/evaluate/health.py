@@ -13,6 +13,7 @@ COLLAPSED = 0.98  # mean negative similarity above which views of different imag
 FEW_DIMENSIONS = 0.02  # effective rank as a share of the dimensions below which features hardly vary
 NOT_LEARNING = 0.9  # share of the chance level above which the loss says that views are not told apart
 OVERFITTED = 0.3  # nats between validation and training loss
+SETTLED = 200  # steps after which the running statistics that validation uses have caught up
 
 
 def verdict(
@@ -58,7 +59,7 @@ def _training(training: TrainingResult | None) -> Iterator[str]:
             f"Pre-training hardly learnt: the loss ended at {last.loss:.2f}, chance is {training.chance:.2f}. "
             "Train longer, raise the learning rate, or use weaker views."
         )
-    if last.val_loss is not None and last.val_loss - last.loss > OVERFITTED:
+    if last.val_loss is not None and training.steps >= SETTLED and last.val_loss - last.loss > OVERFITTED:
         yield (
             f"Pre-training fits its own images better than new ones: loss {last.loss:.2f}, on held-out images "
             f"{last.val_loss:.2f}. Use more images, stronger views, or fewer epochs."

@@ -212,7 +212,9 @@ def _pretrained(
     from hundredfold.studies.estimate import checkpoint_bytes
 
     require_room(folder.path, CHECKPOINTS * checkpoint_bytes(prepared))
-    method, training = pretrain_stage(prepared, folder, watches=talk.watches, stop=stop)
+    method, training = pretrain_stage(
+        prepared, folder, watches=talk.watches, stop=stop
+    )
     for note in training.notes:
         talk.tell(note)
     found, pictures = similarity_stage(method, prepared)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+import hundredfold.methods.catalogue as methods
 from hundredfold.data.images import ImageSet, Source, as_float
 from hundredfold.data.join import join, with_test
 from hundredfold.data.options import ReadOptions
@@ -16,7 +17,6 @@ from hundredfold.data.read import read
 from hundredfold.data.split import Split, split
 from hundredfold.errors import DataError, SettingsError
 from hundredfold.evaluate.held_out import HeldOut
-import hundredfold.methods.catalogue as methods
 from hundredfold.random import generator
 from hundredfold.settings import Table
 from hundredfold.studies import recipe
@@ -78,6 +78,11 @@ def prepare(source: Any, given: Table, *, needs_labels: bool) -> Prepared:
         SettingsError: values that the data do not allow.
     """
     named = {**given, "source": source if isinstance(source, str) else given.get("source") or _describe(source)}
+    if given.get("devices", 1) > 1 and not isinstance(source, str | Path):
+        raise SettingsError(
+            ["devices > 1 needs a source that other processes can read: a name, a folder or a file"],
+            fix="save the arrays as .npz and give its path",
+        )
     engine = choose_engine(
         accelerator=given.get("accelerator", "auto"), precision=given.get("precision", "auto")
     )

@@ -9,20 +9,21 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from hundredfold import atomic
+import hundredfold.methods.catalogue as methods
+from hundredfold import atomic, distributed
 from hundredfold.data.loader import Loader
 from hundredfold.encoders import build as encoders
 from hundredfold.encoders._base import Encoder
 from hundredfold.encoders.folder import load_encoder, save_encoder
+from hundredfold.errors import CheckpointError
 from hundredfold.evaluate.features import features
 from hundredfold.evaluate.similarity import similarity
-from hundredfold.errors import CheckpointError
-import hundredfold.methods.catalogue as methods
 from hundredfold.methods._base import Method
 from hundredfold.random import derive, generator
 from hundredfold.records import Similarity, TrainingResult
 from hundredfold.studies.prepare import Prepared
 from hundredfold.studies.run_folder import RunFolder
+from hundredfold.studies.several import train_together
 from hundredfold.train.loop import fit
 from hundredfold.train.stop import StopRequest
 from hundredfold.train.watch import MetricsFile, Watch
@@ -58,23 +59,39 @@ def new_method(prepared: Prepared) -> Method:
 
 
 def pretrain_stage(
-    prepared: Prepared, folder: RunFolder, *, watches: Sequence[Watch] = (), stop: StopRequest | None = None
+    prepared: Prepared,
+    folder: RunFolder,
+    *,
+    watches: Sequence[Watch] = (),
+    stop: StopRequest | None = None,
 ) -> tuple[Method, TrainingResult]:
-    """Trains, going on from the folder's checkpoints, and writes `metrics.jsonl` and `encoder/`."""
-    settings = prepared.settings
+    """Trains, going on from the folder's checkpoints, and writes `metrics.jsonl` and `encoder/`.
+
+    With several devices other processes do the steps, and this one takes up their last checkpoint.
+    """
+    if prepared.settings.devices > 1:
+        train_together(folder, prepared.settings.devices, stop)
+    method, result = train_alone(prepared, folder, watches, stop)
+    save_encoder(method.encoder, folder.encoder)
+    return method, result
+
+
+def train_alone(
+    prepared: Prepared, folder: RunFolder, watches: Sequence[Watch], stop: StopRequest | None
+) -> tuple[Method, TrainingResult]:
+    """Trains in this process: all of each batch, or its share where the process belongs to a group."""
     method = new_method(prepared)
     train, validation = loaders(prepared)
     result = fit(
         method,
         train,
-        settings.plan,
+        prepared.settings.plan,
         prepared.engine,
         validation=validation,
-        watches=[MetricsFile(folder.metrics), *watches],
+        watches=[MetricsFile(folder.metrics), *watches] if distributed.is_main() else (),
         folder=folder.checkpoints,
         stop=stop,
     )
-    save_encoder(method.encoder, folder.encoder)
     return method, result
 
 
@@ -83,12 +100,11 @@ def loaders(prepared: Prepared) -> tuple[Loader, Loader | None]:
     settings, parts = prepared.settings, prepared.split
     unlabelled = prepared.images.without_labels().to(prepared.engine.device)
     seed = derive(settings.seed, "loader")
-    train = Loader(images=unlabelled, index=parts.pool, batch_size=settings.plan.batch_size, seed=seed)
+    share = {"rank": distributed.rank(), "world": distributed.world(), "batch_size": settings.plan.batch_size}
+    train = Loader(images=unlabelled, index=parts.pool, seed=seed, **share)
     if not settings.plan.validate:
         return train, None
-    return train, Loader(
-        images=unlabelled, index=parts.validation, batch_size=settings.plan.batch_size, seed=derive(seed, "validation")
-    )
+    return train, Loader(images=unlabelled, index=parts.validation, seed=derive(seed, "validation"), **share)
 
 
 @torch.no_grad()

@@ -128,7 +128,7 @@ def fit(
                     for watch in watches:
                         watch.epoch(epochs[-1])
                     method.train()
-                signal_number = stop.received if stop else None
+                signal_number = distributed.largest(stop.received or 0) if stop else 0
                 due = ended or signal_number or time.monotonic() - saved >= plan.checkpoint_seconds
                 if folder and due and distributed.is_main():
                     spent = before + time.monotonic() - started

@@ -132,7 +132,7 @@ class Lines(Watch):
 
     def _print(self, line: str) -> None:
         self._last = time.monotonic()
-        print(line, file=self.stream, flush=True)  # noqa: T201
+        print(line, file=self.stream, flush=True)
 
 
 class ProgressBar(Watch):
