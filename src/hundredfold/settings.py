@@ -35,11 +35,14 @@ def merge(default: Settings, given: Mapping[str, Any], *, where: str = "") -> Se
     """
     problems = list(_unknown(type(default), given, where))
     known = _known(default, given)
+    adapter = TypeAdapter(type(default))
     try:
-        merged = TypeAdapter(type(default)).validate_python(_laid_over(default, known))
+        merged = adapter.validate_python(_laid_over(default, known))
     except ValidationError as found:
         problems += [_type_problem(error, where) for error in found.errors()]
-        raise SettingsError(problems) from None
+        for error in found.errors():  # the others may be out of range: they are looked at without these
+            _drop(default, known, error["loc"])
+        merged = adapter.validate_python(_laid_over(default, known))
     problems += _range_problems(merged, where)
     if problems:
         raise SettingsError(problems)
@@ -131,9 +134,17 @@ def _unknown(kind: type, given: Mapping[str, Any], where: str) -> Iterator[str]:
     hints = get_type_hints(kind)
     for name, value in given.items():
         if name not in hints:
-            yield unknown_name("setting", f"{where}{name}", [f"{where}{possible}" for possible in hints])
+            elsewhere = [f"{table}.{name}" for table, inner in hints.items() if name in _names(inner)]
+            if elsewhere:
+                yield f"unknown setting {where + name!r}: did you mean {where + elsewhere[0]!r}?"
+            else:
+                yield unknown_name("setting", f"{where}{name}", [f"{where}{possible}" for possible in hints])
         elif dataclasses.is_dataclass(hints[name]) and isinstance(value, Mapping):
-            yield from _unknown(hints[name], value, f"{where}{name}.")  # type: ignore[arg-type]
+            yield from _unknown(hints[name], value, f"{where}{name}.")
+
+
+def _names(kind: Any) -> list[str]:
+    return [field.name for field in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else []
 
 
 def _known(default: Any, given: Mapping[str, Any]) -> Table:
@@ -158,8 +169,20 @@ def _laid_over(default: Any, given: Mapping[str, Any]) -> Table:
     return values
 
 
+def _drop(default: Any, tables: Table, path: Sequence[str | int]) -> None:
+    """Removes the setting that an error's `path` leads to; of a list or a free table, all of it."""
+    name, *rest = path
+    own = getattr(default, str(name))
+    if rest and dataclasses.is_dataclass(own) and isinstance(tables.get(str(name)), dict):
+        _drop(own, tables[str(name)], rest)
+    else:
+        tables.pop(str(name), None)
+
+
 def _type_problem(error: Any, where: str) -> str:
     name = where + ".".join(str(part) for part in error["loc"])
+    if error["type"] == "tuple_type":
+        return f"{name} takes a list, such as [{error['input']!r}], got {error['input']!r}"
     return f"{name}: {error['msg'][0].lower()}{error['msg'][1:]}, got {error['input']!r}"
 
 

@@ -80,8 +80,8 @@ def test_all_unusable_settings_are_reported_together():
         make(feature=64, features="many", widths=[3, "x"])
     text = " | ".join(caught.value.problems)
     assert len(caught.value.problems) == 3
-    assert "did you mean 'features'" in text
-    assert "features: Input should be a valid integer" in text
+    assert "did you mean 'encoder_settings.features'" in text
+    assert "encoder_settings.features: input should be a valid integer" in text
     assert "widths.1" in text
     with pytest.raises(SettingsError) as caught:
         make(dropout=2, nonsense=1)

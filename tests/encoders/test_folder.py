@@ -98,7 +98,7 @@ def test_missing_truncated_and_flipped_files(folder, name):
         ({"settings": {"widths": [2, 3, 4], "features": 5}}, "too small"),
         ({"settings": {"widths": [2], "features": 5}}, "is not part of it"),
         ({"width": 32, "height": 32, "settings": {"widths": [2, 3, 4], "features": 5}}, "is missing"),
-        ({"settings": {"widths": [2, 3], "features": 5, "code": "x"}}, "unknown encoder setting"),
+        ({"settings": {"widths": [2, 3], "features": 5, "code": "x"}}, "unknown setting"),
         ({"settings": {"widths": [10**6] * 2, "features": 10**9}}, "does not fit"),  # no memory is taken
         ({"settings": {"widths": [10**30], "features": 5}}, "describes no network"),
         ({"height": 0}, "at least one channel and pixel"),

@@ -53,23 +53,26 @@ def is_kind(name: str) -> bool:
         return name in CONFIG_MAPPING and not Path(name).is_dir()
 
 
-def kind_config(name: str) -> dict[str, Any]:
-    """The library's default configuration of a kind of model."""
-    with _explained(name):
-        from transformers import AutoConfig
-
-        return _plain(AutoConfig.for_model(name))
-
-
 def named_config(name: str) -> dict[str, Any]:
-    """The configuration of a model of the hub, or of a folder.
+    """What the configuration of a model of the hub, or of a folder, says beside the library's defaults.
 
     Raises:
         CheckpointError: it cannot be had.
     """
     from transformers import AutoConfig
 
-    return _plain(_fetched(name, lambda **where: AutoConfig.from_pretrained(_place(name), **where)))
+    found = _fetched(name, lambda **where: AutoConfig.from_pretrained(_place(name), **where))
+    return _plain(found, use_diff=True)
+
+
+def complete(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration with every field that the library has for its `model_type`.
+
+    Raises:
+        SettingsError: there is no such model, or a field has another type.
+    """
+    with _explained(str(config.get("model_type"))):
+        return _plain(_config(config), use_diff=False)
 
 
 def random_model(config: dict[str, Any]) -> nn.Module:
@@ -79,7 +82,7 @@ def random_model(config: dict[str, Any]) -> nn.Module:
         SettingsError: the configuration cannot be used, or is not that of a model of images.
     """
     kind = str(config.get("model_type"))
-    with _explained(kind), _quiet():
+    with _explained(kind, RuntimeError, IndexError), _quiet():
         from transformers import AutoModel
 
         return _of_images(kind, AutoModel.from_config(_config(config), trust_remote_code=False).float())
@@ -96,7 +99,7 @@ def pretrained_model(name: str, config: dict[str, Any]) -> tuple[nn.Module, set[
 
     def load(**where: Any) -> tuple[nn.Module, dict[str, Any]]:
         options = {"dtype": torch.float32, "use_safetensors": True, "output_loading_info": True}
-        return AutoModel.from_pretrained(_place(name), config=_config(config), **options, **where)  # type: ignore[no-any-return]
+        return AutoModel.from_pretrained(_place(name), config=_config(config), **options, **where)
 
     model, found = _fetched(name, load)
     return _of_images(name, model), set(found["missing_keys"])
@@ -145,9 +148,8 @@ def _fetched(name: str, load: Callable[..., Answer]) -> Answer:
                 return load(local_files_only=cached_only, trust_remote_code=False)
         except (OSError, RuntimeError) as error:
             problem = error
-    why = " ".join(str(problem).split())[:300]
     fix = "check the name and the network, or name a folder that save_pretrained wrote (safetensors)"
-    raise CheckpointError(f"no model to be had for {name!r}", why=why, fix=fix) from problem
+    raise CheckpointError(f"no model to be had for {name!r}", why=_short(problem), fix=fix) from problem
 
 
 def _folder(name: str) -> Path | None:
@@ -169,8 +171,8 @@ def _config(plain: dict[str, Any]) -> Any:
     return AutoConfig.for_model(**_without_dropped(plain))
 
 
-def _plain(config: Any) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(config.to_json_string(use_diff=False))
+def _plain(config: Any, *, use_diff: bool) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(config.to_json_string(use_diff=use_diff))
     return _without_dropped(found)
 
 
@@ -190,32 +192,33 @@ def _of_images(name: str, model: nn.Module) -> nn.Module:
 
 
 @contextlib.contextmanager
-def _explained(name: str) -> Iterator[None]:
+def _explained(name: str, *more: type[Exception]) -> Iterator[None]:
     """Import errors and unusable configurations as settings errors."""
+    unusable: tuple[type[Exception], ...] = (ValueError, TypeError, AttributeError, KeyError, ZeroDivisionError, *more)
     try:
         yield
     except ImportError as problem:
-        raise SettingsError([f"transformers does not work here: {_first_line(problem)}"], fix=_mend()) from problem
-    except (ValueError, TypeError, AttributeError, KeyError, ZeroDivisionError) as problem:
-        raise SettingsError([f"{name!r} cannot be built: {_first_line(problem)}"]) from problem
+        raise SettingsError([f"transformers cannot load {name!r}: {_short(problem)}"], fix=_mend()) from problem
+    except unusable as problem:
+        raise SettingsError([f"{name!r} cannot be built: {_short(problem)}"]) from problem
     except Exception as problem:
         from huggingface_hub.errors import StrictDataclassError  # a bare Exception to Python
 
         if not isinstance(problem, StrictDataclassError):
             raise
-        raise SettingsError([f"{name!r} cannot be built: {' '.join(str(problem).split())}"]) from problem
+        raise SettingsError([f"{name!r} cannot be built: {_short(problem)}"]) from problem
 
 
-def _first_line(problem: Exception) -> str:
-    return next(iter(str(problem).splitlines()), type(problem).__name__)
+def _short(problem: Exception | None) -> str:
+    return " ".join(str(problem).split())[:300] or type(problem).__name__
 
 
 def _mend() -> str:
     try:  # transformers imports a torchvision that is there; one built for another torch stops all of its models
         version("torchvision")
     except PackageNotFoundError:
-        return INSTALL
-    return "pip uninstall torchvision (it is not needed, and one that does not match stops transformers)"
+        return f"install what it asks for, or take another model; for transformers itself: {INSTALL}"
+    return "pip uninstall torchvision: it is not needed, and one that does not match torch stops transformers"
 
 
 @contextlib.contextmanager

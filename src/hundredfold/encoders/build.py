@@ -14,13 +14,14 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 import hundredfold.encoders
 from hundredfold.encoders import huggingface
 from hundredfold.encoders._base import Encoder, EncoderSpec
 from hundredfold.errors import SettingsError, unknown_name
 from hundredfold.random import derive
+from hundredfold.settings import merge
 
 CONSTANT = 1e-6  # a channel whose standard deviation is below this does not vary
 
@@ -84,32 +85,11 @@ def rebuild(spec: EncoderSpec, *, seed: int = 0) -> Encoder:
     return _seeded(seed, lambda: _build(spec))
 
 
-def read_settings(kind: type, settings: Mapping[str, Any]) -> Any:
-    """An instance of the `Config` class `kind` from plain values.
-
-    Raises:
-        SettingsError: unknown names, values of another type, values out of range; all of them together.
-    """
-    fields = [field.name for field in dataclasses.fields(kind)]
-    problems = [unknown_name("encoder setting", name, fields) for name in settings if name not in fields]
-    try:
-        config: Any = TypeAdapter(kind).validate_python({name: settings[name] for name in fields if name in settings})
-    except ValidationError as error:
-        problems += [
-            f"{'.'.join(map(str, item['loc']))}: {item['msg']}, got {item['input']!r}" for item in error.errors()
-        ]
-        raise SettingsError(problems) from None
-    problems += config.problems()
-    if problems:
-        raise SettingsError(problems)
-    return config
-
-
 def _build(spec: EncoderSpec) -> Encoder:
     if spec.name not in names():
         raise SettingsError([unknown_name("encoder", spec.name, [*names(), f"{huggingface.PREFIX}NAME"])])
     module = _module(spec.name)
-    config = read_settings(module.Config, spec.settings)
+    config = merge(module.Config(), spec.settings, where="encoder_settings.")
     network, features = module.build(spec.channels, (spec.height, spec.width), config)
     settings = TypeAdapter(module.Config).dump_python(config, mode="json")  # plain, so that it equals what JSON returns
     return Encoder(dataclasses.replace(spec, settings=settings), network, features)

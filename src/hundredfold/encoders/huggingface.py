@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 import torch
@@ -34,8 +34,10 @@ from torch.nn.functional import interpolate
 from hundredfold.encoders import _transformers as library
 from hundredfold.encoders._base import Encoder, EncoderSpec
 from hundredfold.errors import CheckpointError, SettingsError, unknown_name
+from hundredfold.settings import merge
 
 PREFIX = "hf:"
+WHERE = "encoder_settings."
 USUAL_SIZE = 224  # pixels, of pre-trained models whose configuration does not say
 PATCHES = 7  # at least so many along the shorter side: 4x4 pixels each in images of 28x28
 
@@ -54,6 +56,10 @@ class Settings:
     pretrained: bool = True
     pool: Literal["auto", "pooler", "mean"] = "auto"
     image_size: int = 0
+
+    def problems(self) -> list[str]:
+        """What cannot be used, one sentence each."""
+        return [f"image_size must be >= 0, got {self.image_size}"] if self.image_size < 0 else []
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -74,14 +80,13 @@ class Resolved:
 class Backbone(nn.Module):
     """A transformers model: normalised images [b, c, h, w] -> features [b, d]."""
 
-    def __init__(self, model: nn.Module, *, pool: str, scale_to: int, channels: int) -> None:
+    def __init__(self, model: nn.Module, *, pool: str, scale_to: int, channels: int, options: dict[str, bool]) -> None:
         super().__init__()
         self.model = model
         self.pool = pool
         self.scale_to = scale_to
         self.channels = channels
-        takes = inspect.signature(model.forward).parameters
-        self.options = {"interpolate_pos_encoding": True} if "interpolate_pos_encoding" in takes else {}
+        self.options = options
 
     def forward(self, images: Tensor) -> Tensor:
         """Features [b, d]."""
@@ -113,21 +118,25 @@ def build_named(spec: EncoderSpec) -> Encoder:
         return rebuild(spec)
     library.check()
     name = spec.name.removeprefix(PREFIX)
+    if not name:
+        raise SettingsError(
+            [f"{PREFIX} needs the name of a model"], fix=f"for instance {PREFIX}vit with pretrained = false"
+        )
     own_names = [field.name for field in dataclasses.fields(Settings)]
-    own: Settings = _read(Settings, {key: value for key, value in spec.settings.items() if key in own_names})
+    own = merge(Settings(), {key: value for key, value in spec.settings.items() if key in own_names}, where=WHERE)
     overrides = {key: value for key, value in spec.settings.items() if key not in own_names}
-    if own.image_size < 0:
-        raise SettingsError([f"image_size must be >= 0, got {own.image_size}"])
     if library.is_kind(name) and own.pretrained:
         fix = "set pretrained = false for a random start, or name a model of the hub or a folder"
         raise SettingsError([f"{spec.name!r} is a kind of model, not a pre-trained one"], fix=fix)
-    config = library.kind_config(name) if library.is_kind(name) else library.named_config(name)
-    problems = [unknown_name("encoder setting", key, [*own_names, *config]) for key in overrides if key not in config]
+    config = {"model_type": name} if library.is_kind(name) else library.named_config(name)
+    fields = library.complete(config)
+    possible = [f"{WHERE}{key}" for key in {*own_names, *fields}]
+    problems = [unknown_name("setting", f"{WHERE}{key}", possible) for key in overrides if key not in fields]
     if problems:
         raise SettingsError(problems)
     if own.pretrained:
-        return _pretrained(spec, name, config | overrides, own)
-    return _random(spec, config, overrides, own)
+        return _pretrained(spec, name, library.complete(config | overrides), own)
+    return _random(spec, config, overrides, own, fields)
 
 
 def rebuild(spec: EncoderSpec) -> Encoder:
@@ -137,7 +146,11 @@ def rebuild(spec: EncoderSpec) -> Encoder:
         SettingsError: the extra is missing, or the description cannot be used.
     """
     library.check()
-    resolved: Resolved = _read(Resolved, spec.settings)
+    try:
+        resolved = TypeAdapter(Resolved).validate_python(spec.settings)
+    except ValidationError as error:
+        problems = [f"{WHERE}{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
+        raise SettingsError(problems) from None
     model = library.random_model(resolved.config)
     return _assemble(spec, model, resolved.config, resolved.pool, resolved.scale_to)
 
@@ -155,25 +168,23 @@ def _pretrained(spec: EncoderSpec, name: str, config: dict[str, Any], own: Setti
     if lacking:
         raise CheckpointError(
             f"the weights of {spec.name!r} are not all there",
-            why=f"{', '.join(lacking[:3])}{f' and {len(lacking) - 3} more' if len(lacking) > 3 else ''} would be random",
+            why=f"{len(lacking)} of them would be random, {lacking[0]} for one",
             fix="name a model that was saved whole, or set pretrained = false",
         )
     return encoder
 
 
-def _random(spec: EncoderSpec, config: dict[str, Any], overrides: Mapping[str, Any], own: Settings) -> Encoder:
+def _random(
+    spec: EncoderSpec, config: dict[str, Any], overrides: dict[str, Any], own: Settings, fields: Collection[str]
+) -> Encoder:
     height, width = (own.image_size, own.image_size) if own.image_size else (spec.height, spec.width)
-    fitted: dict[str, Any] = {"num_channels": spec.channels}
-    fitted["image_size"] = height if height == width else [height, width]
-    patches = [patch for patch in (16, 8, 4, 2, 1) if min(height, width) // patch >= PATCHES] or [1]
-    if "patch_size" not in config or "patch_size" in overrides:
-        patches = patches[:1]
+    fitted = {"num_channels": spec.channels, "image_size": height if height == width else [height, width]}
     problem: SettingsError | None = None
-    for patch in patches:  # networks that halve the image again and again need finer patches than others
-        fitted["patch_size"] = patch
-        candidate = config | {key: value for key, value in fitted.items() if key in config} | dict(overrides)
+    for patch in _patches(min(height, width)):
+        given = {key: value for key, value in {**fitted, "patch_size": patch}.items() if key in fields}
         try:
-            with torch.device("meta"):
+            candidate = library.complete(config | given | overrides)
+            with torch.device("meta"):  # whether the images fit shows without a single weight
                 _assemble(spec, library.random_model(candidate), candidate, own.pool, own.image_size)
         except SettingsError as error:
             problem = problem or error
@@ -183,23 +194,35 @@ def _random(spec: EncoderSpec, config: dict[str, Any], overrides: Mapping[str, A
     raise problem
 
 
+def _patches(side: int) -> list[int]:
+    # Coarse ones first; networks that go on to halve the image need finer ones than plain transformers.
+    return [patch for patch in (16, 8, 4, 2) if side // patch >= PATCHES] + [1]
+
+
 def _assemble(spec: EncoderSpec, model: nn.Module, config: dict[str, Any], pool: str, scale_to: int) -> Encoder:
     channels = int(config.get("num_channels", 3))
     if spec.channels not in (1, channels):
         fix = "use images of as many channels, or set pretrained = false"
         raise SettingsError([f"{spec.name!r} takes {channels} channels, the images have {spec.channels}"], fix=fix)
-    backbone = Backbone(model, pool=pool, scale_to=scale_to, channels=channels)
+    options = _options(model, config, [scale_to, scale_to] if scale_to else [spec.height, spec.width])
+    backbone = Backbone(model, pool=pool, scale_to=scale_to, channels=channels, options=options)
     try:
         features = _try_out(backbone, (2, spec.channels, spec.height, spec.width))
     except (RuntimeError, ValueError, TypeError, IndexError, ZeroDivisionError) as problem:
         why = str(problem).splitlines()[0]
         size = f"{spec.channels} x {spec.height} x {spec.width}"
-        raise SettingsError(
-            [f"{spec.name!r} cannot take images of {size}: {why}"],
-            fix="set image_size to scale them up, 224 for instance",
-        ) from problem
+        fix = "set image_size to scale them up, 224 for instance"
+        raise SettingsError([f"{spec.name!r} cannot take images of {size}: {why}"], fix=fix) from problem
     resolved = Resolved(config=config, pool=backbone.pool, scale_to=scale_to)  # type: ignore[arg-type]
     return Encoder(dataclasses.replace(spec, settings=dataclasses.asdict(resolved)), backbone, features)
+
+
+def _options(model: nn.Module, config: Mapping[str, Any], size: list[int]) -> dict[str, bool]:
+    # Asked for only where it changes something: the library's interpolation takes every image for a square.
+    own = config.get("image_size") or size
+    same = size == (own if isinstance(own, list) else [own, own])
+    able = "interpolate_pos_encoding" in inspect.signature(model.forward).parameters
+    return {"interpolate_pos_encoding": True} if able and not same else {}
 
 
 def _try_out(backbone: Backbone, shape: tuple[int, ...]) -> int:
@@ -225,13 +248,3 @@ def _try_out(backbone: Backbone, shape: tuple[int, ...]) -> int:
 def _side(config: Mapping[str, Any]) -> int:
     size = config.get("image_size", 0)
     return int(max(size)) if isinstance(size, list) else int(size or 0)
-
-
-def _read(kind: type, settings: Mapping[str, Any]) -> Any:
-    try:
-        return TypeAdapter(kind).validate_python(dict(settings))
-    except ValidationError as error:
-        problems = [
-            f"{'.'.join(map(str, item['loc']))}: {item['msg']}, got {item['input']!r}" for item in error.errors()
-        ]
-        raise SettingsError(problems) from None

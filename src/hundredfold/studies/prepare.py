@@ -18,7 +18,7 @@ from hundredfold.data.split import Split, split
 from hundredfold.errors import DataError, SettingsError
 from hundredfold.evaluate.held_out import HeldOut
 from hundredfold.random import generator
-from hundredfold.settings import Table
+from hundredfold.settings import Table, merge
 from hundredfold.studies import recipe
 from hundredfold.studies.run_settings import RunSettings
 from hundredfold.train.engine import Engine, choose_engine
@@ -78,26 +78,31 @@ def prepare(source: Any, given: Table, *, needs_labels: bool) -> Prepared:
         SettingsError: values that the data do not allow.
     """
     named = {**given, "source": source if isinstance(source, str) else given.get("source") or _describe(source)}
-    if given.get("devices", 1) > 1 and not isinstance(source, str | Path):
+    asked = merge(RunSettings(), named)
+    engine = choose_engine(accelerator=asked.accelerator, precision=asked.precision)
+    if asked.devices > 1 and not isinstance(source, str | Path):
         raise SettingsError(
             ["devices > 1 needs a source that other processes can read: a name, a folder or a file"],
             fix="save the arrays as .npz and give its path",
         )
-    engine = choose_engine(
-        accelerator=given.get("accelerator", "auto"), precision=given.get("precision", "auto")
-    )
-    found = _read(source, given)
+    found = _read(source, asked)
     if len(found.train) < 2:
-        raise DataError(f"{len(found.train)} usable image in {named['source']}: at least 2 are needed")
-    labels = _labels_per_draw(given, found, needs_labels)
+        raise DataError(f"{len(found.train)} usable image in {asked.source}: at least 2 are needed")
+    has_test = found.test is not None and len(found.test.labelled()) > 0
     parts = split(
         found.train.labels,
         len(found.train.classes),
-        labels_per_draw=labels,
-        draws=given.get("draws", RunSettings.draws),
-        seed=given.get("seed", 0),
-        has_test=found.test is not None and len(found.test.labelled()) > 0,
+        labels_per_draw=_labels_per_draw(asked.labels, found) if needs_labels else 0,
+        draws=asked.draws,
+        seed=asked.seed,
+        has_test=has_test,
     )
+    if needs_labels and not has_test and not len(parts.test):
+        raise DataError(
+            "no labelled image is left to test on",
+            why=f"each class of {asked.source} has a single labelled one",
+            fix="label at least two images of a class, or give a test set with --test SOURCE",
+        )
     settings, reasons = recipe.recommend(named, found.train, len(parts.pool), len(parts.validation))
     settings, more = _resolve(settings, found, parts, needs_labels)
     mean, std = channel_statistics(found.train, parts.pool, seed=settings.seed)
@@ -127,23 +132,21 @@ def channel_statistics(images: ImageSet, index: Tensor, *, seed: int) -> tuple[t
     return tuple(mean.tolist()), tuple(std.tolist())
 
 
-def _read(source: Any, given: Table) -> Source:
-    options = ReadOptions(image_size=given.get("image_size") or None)
+def _read(source: Any, asked: RunSettings) -> Source:
+    options = ReadOptions(image_size=asked.image_size or None)
     found = read(source, options)
-    if given.get("labelled"):
-        found = join(found, read(given["labelled"], options, like=found.train).train)
-    if given.get("test"):
-        test = read(given["test"], options, like=found.train)
+    if asked.labelled:
+        found = join(found, read(asked.labelled, options, like=found.train).train)
+    if asked.test:
+        test = read(asked.test, options, like=found.train)
         found = with_test(found, test.test or test.train)
     return found
 
 
-def _labels_per_draw(given: Table, found: Source, needs_labels: bool) -> int:
-    if not needs_labels:
-        return 0
-    wanted = given.get("labels", RunSettings.labels)
+def _labels_per_draw(wanted: int, found: Source) -> int:
+    """At least one, so that a set without any label is told so."""
     labelled = len(found.train.labelled())
-    return min(wanted, labelled) if wanted and labelled else max(wanted, 1)
+    return max(1, min(wanted or labelled, labelled) if labelled else wanted)
 
 
 def _resolve(
@@ -151,7 +154,7 @@ def _resolve(
 ) -> tuple[RunSettings, tuple[str, ...]]:
     """The settings that depend on the split, and the problems that only the data show."""
     notes: list[str] = []
-    problems = methods.problems(settings.method, settings.method_settings)
+    problems = []
     if settings.plan.batch_size > len(parts.pool):
         problems.append(
             f"plan.batch_size {settings.plan.batch_size} is larger than the pool of {len(parts.pool)} images"
@@ -164,7 +167,7 @@ def _resolve(
         )
     if needs_labels:
         labels = len(parts.draws[0])
-        if labels < settings.labels:
+        if labels < settings.labels:  # 0 asks for all of them
             notes.append(f"{labels} labels a draw: there are no more than that beside the test images")
         counts = settings.label_counts or recipe.curve(labels, len(found.train.classes))
         if max(counts) > labels:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from hundredfold import settings as settings_file
-from hundredfold.errors import unknown_name
+from hundredfold.encoders import build as encoders
+from hundredfold.encoders.huggingface import PREFIX
+from hundredfold.errors import SettingsError, unknown_name
 from hundredfold.evaluate.supervised import FinetuneSettings
+from hundredfold.methods import catalogue as methods
 from hundredfold.settings import Table, nested, overlay
+from hundredfold.train.engine import ACCELERATORS, PRECISIONS
 from hundredfold.train.plan import Plan
 from hundredfold.views.recipe import ViewSettings
 
@@ -78,32 +83,70 @@ class RunSettings:
             (self.devices >= 1, f"devices must be >= 1, got {self.devices}"),
             (self.image_size >= 0, f"image_size must be >= 0, got {self.image_size}"),
             (all(count >= 1 for count in self.label_counts), f"label_counts must be >= 1, got {self.label_counts}"),
+            (len(self.models) > 0, f"models must name at least one of {', '.join(MODELS)}"),
         ]
         found = [sentence for kept, sentence in rules if not kept]
-        return found + [unknown_name("model", name, MODELS) for name in self.models if name not in MODELS]
+        found += [unknown_name("model", name, MODELS) for name in self.models if name not in MODELS]
+        for kind, name, possible in (
+            ("accelerator", self.accelerator, ACCELERATORS),
+            ("precision", self.precision, PRECISIONS),
+        ):
+            if name not in possible:
+                found.append(unknown_name(kind, name, possible))
+        return found + methods.problems(self.method, self.method_settings) + self._encoder_problems()
+
+    def _encoder_problems(self) -> list[str]:
+        """Of the encoder's name and, where that says which they are, of its settings."""
+        if self.encoder == "auto" or self.encoder.startswith(PREFIX):
+            return []
+        if self.encoder not in encoders.names():
+            return [unknown_name("encoder", self.encoder, ["auto", *encoders.names(), f"{PREFIX}NAME"])]
+        module = importlib.import_module(f"hundredfold.encoders.{self.encoder}")
+        try:
+            settings_file.merge(module.Config(), self.encoder_settings, where="encoder_settings.")
+        except SettingsError as problem:
+            return list(problem.problems)
+        return []
 
 
 def tables(keywords: Mapping[str, Any]) -> Table:
-    """The nested tables of flat keywords such as `epochs=3`; None stands for "not given".
+    """The nested tables of flat keywords such as `epochs=3`; None stands for "not given", a path for its text.
 
     >>> tables({"epochs": 3, "labels": 20, "lr": None})
     {'plan': {'epochs': 3}, 'labels': 20}
+
+    Raises:
+        SettingsError: a name that is neither a setting nor short for one.
     """
+    possible = [*SHORT, *(field.name for field in fields(RunSettings))]
+    unknown = [unknown_name("setting", name, possible) for name in keywords if name not in possible]
+    if unknown:
+        raise SettingsError(unknown)
     result: Table = {}
     for name, value in keywords.items():
         if value is not None:
-            overlay(result, nested(SHORT.get(name, name), value))
+            plain = str(value) if isinstance(value, Path) else value
+            overlay(result, nested(SHORT.get(name, name), plain))
     return result
 
 
-def gather(config: str | Path | None, overrides: list[str], keywords: Mapping[str, Any]) -> Table:
+def gather(config: str | Path | None, overrides: Sequence[str], keywords: Mapping[str, Any]) -> Table:
     """What a person gave, weakest first: the settings file, then `--set`, then options.
 
     Raises:
         SettingsError: unknown names, wrong types, values out of range, all of them together.
     """
     given = settings_file.read_toml(Path(config)) if config else {}
-    overlay(given, settings_file.parse_overrides(overrides))
-    overlay(given, tables(keywords))
-    settings_file.merge(RunSettings(), given)  # the check; defaults come later, from the data
+    problems: list[str] = []
+    for table in (lambda: settings_file.parse_overrides(overrides), lambda: tables(keywords)):
+        try:
+            overlay(given, table())
+        except SettingsError as found:
+            problems += found.problems
+    try:
+        settings_file.merge(RunSettings(), given)  # the check; defaults come later, from the data
+    except SettingsError as found:
+        problems += found.problems
+    if problems:
+        raise SettingsError(problems)
     return given

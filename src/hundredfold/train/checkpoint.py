@@ -10,10 +10,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -21,6 +24,7 @@ from hundredfold import atomic
 from hundredfold.errors import CheckpointError
 
 NAME = re.compile(r"step-(\d{8,})")
+METHOD, OPTIMIZER, STATE = "method.safetensors", "optimizer.safetensors", "state.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,13 +35,26 @@ class Checkpoint:
         folder: where it is.
         step: steps done when it was written.
         state: what the loop wrote beside the tensors, as plain JSON values.
-        passed_over: newer folders that could not be trusted, one sentence each.
     """
 
     folder: Path
     step: int
-    state: dict[str, object]
-    passed_over: tuple[str, ...] = ()
+    state: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a folder of checkpoints holds.
+
+    Attributes:
+        newest: the newest that can be trusted, or None.
+        damaged: newer folders that cannot, newest first.
+        notes: one sentence for each of those.
+    """
+
+    newest: Checkpoint | None
+    damaged: tuple[Path, ...]
+    notes: tuple[str, ...]
 
 
 def save(
@@ -46,7 +63,7 @@ def save(
     step: int,
     method: nn.Module,
     optimizer: torch.optim.Optimizer,
-    state: dict[str, object],
+    state: Mapping[str, Any],
     keep: int = 2,
 ) -> Path:
     """Writes the checkpoint of `step` and then removes the oldest ones beyond `keep`.
@@ -58,28 +75,30 @@ def save(
     folder = root / f"step-{step:08d}"
     atomic.make_folder(folder)
     try:
-        atomic.write_tensors(folder / "method.safetensors", dict(method.state_dict()))
-        atomic.write_tensors(folder / "optimizer.safetensors", _flat(optimizer))
-        atomic.write_text(folder / "state.json", json.dumps({"step": step, **state}))
+        atomic.write_tensors(folder / METHOD, dict(method.state_dict()))
+        atomic.write_tensors(folder / OPTIMIZER, _flat(optimizer))
+        atomic.write_text(folder / STATE, json.dumps({"step": step, **state}))
         atomic.write_manifest(folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)  # half a checkpoint helps nobody and fills the disk
         raise
-    for old in _folders(root)[keep:]:
-        shutil.rmtree(old, ignore_errors=True)
+    remove(_folders(root)[keep:])
     return folder
 
 
-def newest(root: Path) -> Checkpoint | None:
-    """The newest checkpoint that can be trusted, or None if there is none."""
-    passed_over: list[str] = []
+def find(root: Path) -> Found:
+    """The newest checkpoint in `root` that can be trusted, and what had to be passed over on the way to it."""
+    damaged: list[Path] = []
+    notes: list[str] = []
     for folder in _folders(root):
         problems = atomic.check_manifest(folder)
         if not problems:
-            state = json.loads((folder / "state.json").read_text())
-            return Checkpoint(folder=folder, step=state.pop("step"), state=state, passed_over=tuple(passed_over))
-        passed_over.append(f"{folder.name} is damaged ({problems[0]}) and was passed over")
-    return None
+            return Found(newest=_read(folder), damaged=tuple(damaged), notes=tuple(notes))
+        damaged.append(folder)
+        notes.append(f"checkpoint {folder.name} is damaged or unfinished ({problems[0]}) and was passed over")
+    if damaged:
+        notes.append("no checkpoint can be trusted: training began again")
+    return Found(newest=None, damaged=tuple(damaged), notes=tuple(notes))
 
 
 def restore(checkpoint: Checkpoint, *, method: nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -89,31 +108,62 @@ def restore(checkpoint: Checkpoint, *, method: nn.Module, optimizer: torch.optim
         CheckpointError: it belongs to another method or encoder.
     """
     try:
-        method.load_state_dict(load_file(checkpoint.folder / "method.safetensors"))
-        flat = load_file(checkpoint.folder / "optimizer.safetensors")
-    except (RuntimeError, ValueError, OSError) as problem:
-        raise CheckpointError(
-            f"{checkpoint.folder} does not fit this run",
-            why=str(problem).splitlines()[0],
-            fix="resume with the settings of the run, or start in another folder",
-        ) from problem
-    parameters: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in flat.items():
-        position, key = name.split(".", 1)
-        parameters.setdefault(int(position), {})[key] = tensor
-    optimizer.load_state_dict({"state": parameters, "param_groups": optimizer.state_dict()["param_groups"]})
+        method.load_state_dict(load_file(checkpoint.folder / METHOD))
+        state = _nested(load_file(checkpoint.folder / OPTIMIZER), optimizer)
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    except (RuntimeError, ValueError, LookupError, OSError, SafetensorError) as problem:
+        raise unfit(checkpoint.folder, str(problem)) from problem
+
+
+def remove(folders: Iterable[Path]) -> None:
+    """Removes folders that cannot be trusted, so that they do not count among those that are kept."""
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def unfit(folder: Path, why: str) -> CheckpointError:
+    """The error for a checkpoint that is whole and yet cannot be gone on from."""
+    return CheckpointError(
+        f"the checkpoint {folder} does not fit this run",
+        why=" ".join(why.split())[:300],
+        fix="resume with the settings of the run that wrote it, or start in another folder",
+    )
+
+
+def _read(folder: Path) -> Checkpoint:
+    try:
+        state = json.loads((folder / STATE).read_text())
+        return Checkpoint(folder=folder, step=int(state.pop("step")), state=state)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as problem:
+        raise unfit(folder, f"{STATE}: {problem}") from problem
 
 
 def _flat(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """The optimizer's tensors by 'parameter.key'; its settings come from the plan."""
     state = optimizer.state_dict()["state"]
-    return {
-        f"{position}.{key}": value for position, values in state.items() for key, value in values.items()
-    }
+    return {f"{position}.{key}": value for position, values in state.items() for key, value in values.items()}
+
+
+def _nested(flat: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> dict[int, dict[str, Tensor]]:
+    """The inverse of `_flat`, each tensor laid out in memory as its parameter is.
+
+    A fused optimizer walks through parameter and moments in the order of memory. Files know no order: moments read
+    back row by row beside filters that are channels-last would be paired with the wrong weights, silently.
+    """
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in flat.items():
+        position, key = name.split(".", 1)
+        parameter = parameters[int(position)].detach()
+        if tensor.shape == parameter.shape:
+            tensor = torch.empty_like(parameter, dtype=tensor.dtype).copy_(tensor)
+        state.setdefault(int(position), {})[key] = tensor
+    return state
 
 
 def _folders(root: Path) -> list[Path]:
     """Checkpoint folders, newest first, trusted or not."""
     if not root.is_dir():
         return []
-    return sorted((path for path in root.iterdir() if NAME.fullmatch(path.name)), reverse=True)
+    named = [(match, path) for path in root.iterdir() if (match := NAME.fullmatch(path.name))]
+    return [path for _, path in sorted(named, key=lambda pair: int(pair[0][1]), reverse=True)]

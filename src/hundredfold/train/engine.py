@@ -41,7 +41,7 @@ class Engine:
 
     def place(self, module: Module) -> Module:
         """The module on the device, filters laid out channels-last (in place)."""
-        return module.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+        return module.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def wrap(self, module: nn.Module) -> nn.Module:
         """The module as this process of several trains it; itself when there is only one."""

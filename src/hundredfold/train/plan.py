@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 OPTIMIZERS = ("adamw", "lars", "sgd")
@@ -41,10 +42,11 @@ class Plan:
             (self.epochs >= 0, f"epochs must be >= 0, got {self.epochs}"),
             (self.batch_size >= 2, f"batch_size must be >= 2, got {self.batch_size}"),
             (self.optimizer in OPTIMIZERS, f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}"),
-            (self.lr > 0, f"lr must be > 0, got {self.lr}"),
-            (self.weight_decay >= 0, f"weight_decay must be >= 0, got {self.weight_decay}"),
+            (0 < self.lr < math.inf, f"lr must be > 0 and finite, got {self.lr}"),
+            (0 <= self.weight_decay < math.inf, f"weight_decay must be >= 0 and finite, got {self.weight_decay}"),
             (0 <= self.warmup <= 1, f"warmup is a share of the steps, in 0..1, got {self.warmup}"),
-            (self.clip_norm >= 0, f"clip_norm must be >= 0, got {self.clip_norm}"),
+            (0 <= self.clip_norm < math.inf, f"clip_norm must be >= 0 and finite, got {self.clip_norm}"),
+            (self.checkpoint_seconds >= 0, f"checkpoint_seconds must be >= 0, got {self.checkpoint_seconds}"),
             (self.keep >= 2, f"keep must be >= 2, got {self.keep}"),
         ]
         return [sentence for kept, sentence in rules if not kept]

@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from hundredfold import atomic
 from hundredfold.records import EpochRecord
 
 
@@ -58,6 +60,45 @@ class Watch:
         """Training ended, for whatever reason."""
 
 
+class Watches:
+    """Several watches told as one. One that fails is told nothing more: a full disk for curves must not end a run.
+
+    Args:
+        watches: whom to tell.
+        notes: gets a sentence for each that failed.
+    """
+
+    def __init__(self, watches: Iterable[Watch], notes: list[str]) -> None:
+        self.watches = list(watches)
+        self.notes = notes
+
+    def __enter__(self) -> Watches:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._tell(lambda watch: watch.finish())
+
+    def start(self, first_step: int) -> None:
+        """Training begins, or goes on, after `first_step` steps."""
+        self._tell(lambda watch: watch.start(first_step))
+
+    def step(self, record: StepRecord) -> None:
+        """A step is done."""
+        self._tell(lambda watch: watch.step(record))
+
+    def epoch(self, record: EpochRecord) -> None:
+        """An epoch is done and validated."""
+        self._tell(lambda watch: watch.epoch(record))
+
+    def _tell(self, of: Callable[[Watch], None]) -> None:
+        for watch in list(self.watches):
+            try:
+                of(watch)
+            except Exception as problem:  # noqa: BLE001 - whatever a logger does, training goes on
+                self.watches.remove(watch)
+                self.notes.append(f"{type(watch).__name__} failed and was left out ({problem}); training went on")
+
+
 class MetricsFile(Watch):
     """`metrics.jsonl`: a line an epoch, and a line for about twenty steps of each.
 
@@ -71,13 +112,13 @@ class MetricsFile(Watch):
         """Keeps the lines up to `first_step`."""
         kept = []
         if first_step and self.path.exists():
-            for line in self.path.read_text().splitlines():
+            for line in self.path.read_text(errors="replace").splitlines():
                 try:
                     if json.loads(line)["step"] <= first_step:
                         kept.append(line + "\n")
-                except (ValueError, KeyError):  # a line cut off by a kill
+                except (ValueError, LookupError, TypeError):  # a line cut off by a kill
                     continue
-        self.path.write_text("".join(kept))
+        atomic.write_text(self.path, "".join(kept))
 
     def step(self, record: StepRecord) -> None:
         """A line now and then, so that a short run has a curve too and a long one stays small."""
@@ -94,23 +135,31 @@ class MetricsFile(Watch):
 
 
 class TensorBoard(Watch):
-    """Event files for `tensorboard --logdir RUN`, when the package is installed."""
+    """Event files for `tensorboard --logdir RUN`; needs the package `tensorboard`.
+
+    A resumed run hides what an interrupted one wrote of the steps that it does again.
+    """
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.writer: Any = None
+
+    def start(self, first_step: int) -> None:
+        """Opens an event file."""
         from torch.utils.tensorboard import SummaryWriter
 
-        self.writer = SummaryWriter(str(folder))  # type: ignore[no-untyped-call]
+        self.writer = SummaryWriter(str(self.folder), purge_step=first_step + 1 if first_step else None)
 
     def epoch(self, record: EpochRecord) -> None:
         """Scalars of the epoch, at its last step."""
         for name in ("loss", "val_loss", "lr", "images_per_second", "data_wait"):
             value = getattr(record, name)
             if value is not None:
-                self.writer.add_scalar(name, value, record.step)  # type: ignore[no-untyped-call]
+                self.writer.add_scalar(name, value, record.step)
 
     def finish(self) -> None:
         """Closes the event file."""
-        self.writer.close()  # type: ignore[no-untyped-call]
+        self.writer.close()
 
 
 class Lines(Watch):
