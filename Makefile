@@ -10,6 +10,9 @@ CODE := src tests examples benchmarks docs
 # Three draws and three label counts, so that installing and running take less than two minutes together.
 DEMO := --draws 3 --set label_counts=[20,50,100]
 
+# Threads that wait for work let go of the core: on a busy machine steps are up to 20 times as fast.
+export OMP_WAIT_POLICY ?= passive
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check docs bench
 

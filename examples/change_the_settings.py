@@ -1,4 +1,4 @@
-"""Any setting of settings.toml is a keyword or a `views`, `plan`, ... table; a problem is reported before any training."""
+"""Any setting of settings.toml is a keyword or part of a table; problems are reported before any training."""
 
 from pathlib import Path
 

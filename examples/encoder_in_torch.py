@@ -4,8 +4,8 @@ import torch
 
 import hundredfold
 
-hundredfold.pretrain("digits", out="digits-encoder", epochs=5)
-encoder = hundredfold.load_encoder("digits-encoder")
+hundredfold.pretrain("digits", out="encoder-run", epochs=5)
+encoder = hundredfold.load_encoder("encoder-run")
 
 images = torch.rand(4, 1, 8, 8)  # [b, c, h, w], 0..1: nothing to subtract or divide
 with torch.no_grad():

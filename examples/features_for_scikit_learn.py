@@ -1,17 +1,18 @@
-"""Learnt features as the input of anything else: here a clustering of scikit-learn, which sees no label."""
+"""Learnt features as the input of anything else: here a search for similar images with scikit-learn."""
 
-from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
-from sklearn.metrics import adjusted_rand_score
+from sklearn.neighbors import NearestNeighbors
 
 import hundredfold
 
-hundredfold.pretrain("digits", out="digits-encoder", epochs=20)
-found = hundredfold.embed("digits-encoder", "digits")  # to="features.parquet" writes them to a file
+hundredfold.pretrain("digits", out="search-encoder", epochs=10)  # no label is looked at
+found = hundredfold.embed("search-encoder", "digits")  # to="features.parquet" writes them to a file
+print(f"{len(found.names)} images, {found.features.shape[1]} features each")
 
-digits = load_digits()
-for what, features in (("pixels", digits.data), ("features", found.features.numpy())):
-    clusters = KMeans(10, n_init=3, random_state=0).fit_predict(features)
+digits = load_digits().target
+search = NearestNeighbors(n_neighbors=6, metric="cosine").fit(found.features.numpy())
+_, nearest = search.kneighbors(found.features[:5].numpy())  # [5, 6], the image itself first
+for query, *others in nearest:
     print(
-        f"{what:<9} {features.shape[1]:>4} numbers, agreement with the digits {adjusted_rand_score(digits.target, clusters):.2f}"
+        f"{found.names[query]} shows a {digits[query]}; most similar to it: {', '.join(str(digits[o]) for o in others)}"
     )

@@ -3,7 +3,7 @@
 import hundredfold
 
 run = hundredfold.run(
-    "digits", labels=50, out="first-run", epochs=10, draws=2, models=["pixels", "knn", "linear_probe"]
+    "digits", labels=50, out="first-run", epochs=10, draws=2, label_counts=[20, 50], models=["pixels", "linear_probe"]
 )
 
 for model, by_labels in run.summary.items():

@@ -6,7 +6,14 @@ import hundredfold
 
 digits = load_digits()
 images = (digits.images * 15).astype("uint8")  # [n, 8, 8]
-hundredfold.run((images[:1500], digits.target[:1500]), out="digits-run", epochs=10, draws=1, models=["linear_probe"])
+hundredfold.run(
+    (images[:1500], digits.target[:1500]),
+    out="digits-run",
+    epochs=10,
+    draws=1,
+    label_counts=[100],
+    models=["linear_probe"],
+)
 
 found = hundredfold.predict("digits-run", images[1500:])  # to="labels.csv" writes them to a file
 right = sum(label == str(digit) for label, digit in zip(found.labels, digits.target[1500:]))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from typing import Annotated, Any, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter
@@ -265,8 +266,7 @@ class RunResult:
 
 def to_json(record: object) -> str:
     """A record as indented JSON text; numbers that are not finite become null."""
-    plain = TypeAdapter(type(record)).dump_python(record, mode="json", by_alias=True)
-    return json.dumps(plain, indent=1, allow_nan=False, ensure_ascii=False)
+    return json.dumps(_finite(to_plain(record)), indent=1, allow_nan=False, ensure_ascii=False)
 
 
 def from_json(kind: type[Record], text: str) -> Record:
@@ -281,3 +281,11 @@ def from_json(kind: type[Record], text: str) -> Record:
 def to_plain(record: object) -> Any:
     """A record as dicts, lists and numbers, with the names of `results.json`."""
     return TypeAdapter(type(record)).dump_python(record, mode="json", by_alias=True)
+
+
+def _finite(plain: Any) -> Any:
+    if isinstance(plain, dict):
+        return {name: _finite(value) for name, value in plain.items()}
+    if isinstance(plain, list):
+        return [_finite(value) for value in plain]
+    return None if isinstance(plain, float) and not math.isfinite(plain) else plain

@@ -54,6 +54,14 @@ def test_weights_follow_from_the_seed_alone(name):
     assert same(one, build.rebuild(one.spec, seed=3))
 
 
+@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
+def test_can_be_trained_wherever_it_was_made(context):
+    with context():
+        encoder = make()
+    encoder(torch.rand(2, 1, 8, 8)).sum().backward()
+    assert all(parameter.grad is not None for parameter in encoder.parameters())
+
+
 def test_normalises_with_the_given_mean_and_std():
     encoder = build.encoder("convnet", channels=2, size=(4, 4), mean=[0.1, 0.5], std=[0.2, 0.0], seed=0).eval()
     images = torch.rand(3, 2, 4, 4)

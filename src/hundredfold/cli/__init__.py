@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import click
 
 from hundredfold.cli._errors import guarded
+from hundredfold.errors import unknown_name
 
 
 class Commands(click.Group):
@@ -20,6 +22,14 @@ class Commands(click.Group):
         order = ["run", "pretrain", "evaluate", "embed", "predict", "report", "methods", "check-data", "doctor"]
         names = {path.stem.replace("_", "-") for path in Path(__file__).parent.glob("[a-z]*.py")}
         return sorted(names, key=lambda name: (order.index(name) if name in order else len(order), name))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the arguments name; an unknown one is told with the nearest that exists."""
+        if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
+            raise click.UsageError(unknown_name("command", args[0], self.list_commands(ctx)), ctx)
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name, or None."""
@@ -47,15 +57,31 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the `hundredfold` command."""
     given = sys.argv[1:] if arguments is None else arguments
-    sys.exit(guarded(_invoke, [_with_hyphens(argument) for argument in given]))
+    sys.exit(guarded(_invoke, _with_hyphens(given)))
 
 
 def _invoke(arguments: list[str]) -> Any:
-    return cli.main(arguments, prog_name="hundredfold", standalone_mode=False)
+    pasted = [*_name(), *arguments]  # what a person can paste to do the same
+    return cli.main(arguments, prog_name="hundredfold", standalone_mode=False, obj=pasted)
 
 
-def _with_hyphens(argument: str) -> str:
-    """`--batch_size=8` as `--batch-size=8`: both spellings are taken."""
+def _name() -> list[str]:
+    started = Path(sys.argv[0])
+    if started.stem == "__main__":
+        return [sys.executable, "-m", "hundredfold"]
+    on_path = shutil.which("hundredfold")
+    if started.stem != "hundredfold" or (on_path and Path(on_path).resolve() == started.resolve()):
+        return ["hundredfold"]
+    return [str(started)]
+
+
+def _with_hyphens(arguments: list[str]) -> list[str]:
+    """`--batch_size=8` as `--batch-size=8`: both spellings are taken. What follows `--` is left as it is."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    return [_hyphened(argument) for argument in arguments[:end]] + arguments[end:]
+
+
+def _hyphened(argument: str) -> str:
     if not argument.startswith("--"):
         return argument
     name, equals, value = argument.partition("=")

@@ -7,7 +7,6 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -40,9 +39,9 @@ def guarded(action: Callable[[list[str]], Any], arguments: list[str]) -> int:
         return 0
     except HundredfoldError as problem:
         return _report(problem, debug)
-    except Exception as problem:
+    except Exception as problem:  # noqa: BLE001 - the last line of defence: told, logged, never a traceback
         resource = _as_resource(problem)
-        return _report(resource, debug) if resource else _defect(problem, arguments, debug)
+        return _report(resource, debug) if resource else _defect(problem, debug)
 
 
 def _report(problem: HundredfoldError, debug: bool) -> int:
@@ -60,36 +59,24 @@ def _report(problem: HundredfoldError, debug: bool) -> int:
 def _as_resource(problem: Exception) -> ResourceError | None:
     """Memory, disk and device exhaustion, under the several names that they come with."""
     text = str(problem)
-    if isinstance(problem, MemoryError) or any(sign in text.lower() for sign in ADDRESS_SPACE):
+    told = isinstance(problem, RuntimeError) and any(sign in text.lower() for sign in ADDRESS_SPACE)
+    if isinstance(problem, MemoryError) or told:
         first = text.splitlines()[0] if text else ""
-        return ResourceError("out of memory", why=first, fix="a smaller --batch-size, a smaller image_size or fewer images")
+        return ResourceError(
+            "out of memory", why=first, fix="a smaller --batch-size, a smaller image_size or fewer images"
+        )
     if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT):
         return ResourceError("no space left on the disk", why=text, fix="free some space, or choose another --out")
     return None
 
 
-def _defect(problem: Exception, arguments: Sequence[str], debug: bool) -> int:
-    trace = "".join(traceback.format_exception(problem))
+def _defect(problem: Exception, debug: bool) -> int:
     if debug:
-        print(trace, file=sys.stderr)  # noqa: T201
-    where = _log(trace, arguments)
+        traceback.print_exception(problem)
     last = f"{type(problem).__name__}: {problem}".splitlines()[0]
-    _say([f"error: a defect in hundredfold ({last})", f"why: the traceback is in {where}" if where else "fix: --debug"])
+    where = "; ".join(getattr(problem, "__notes__", ()))  # a run notes where its log is
+    _say([f"error: a defect in hundredfold ({last})", f"why: {where}" if where else "fix: --debug shows the traceback"])
     return OURS
-
-
-def _log(trace: str, arguments: Sequence[str]) -> Path | None:
-    """Appends the traceback to `log.txt` of the run folder if there is one."""
-    out = next((after for name, after in zip(arguments, arguments[1:], strict=False) if name == "--out"), None)
-    path = Path(out) / "log.txt" if out else None
-    try:
-        if path and path.parent.is_dir():
-            with path.open("a") as file:
-                file.write(trace)
-            return path
-    except OSError:
-        return None
-    return None
 
 
 def _say(lines: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,11 +19,13 @@ TRAINING = (
     click.option("--epochs", type=click.IntRange(min=0), help="Passes over the images. [chosen from the data]"),
     click.option("--batch-size", type=click.IntRange(min=2), help="Images in a step. [256, less for small sets]"),
     click.option("--lr", type=float, help="Peak learning rate. [0.002]"),
+    click.option("--devices", type=click.IntRange(min=1), help="Processes that train together. [1]"),
+    click.option("--init-from", metavar="RUN", help="Start from the weights of another run."),
+)
+MACHINE = (
     click.option("--seed", type=int, help="Of everything random. [0]"),
     click.option("--precision", metavar="NAME", help="auto, float32 or bfloat16. [auto]"),
     click.option("--accelerator", metavar="NAME", help="auto, cpu, cuda or mps. [auto]"),
-    click.option("--devices", type=click.IntRange(min=1), help="Processes that train together. [1]"),
-    click.option("--init-from", metavar="RUN", help="Start from the weights of another run."),
 )
 LABELS = (
     click.option("--labels", type=click.IntRange(min=0), help="Labels to learn from, 0 for all. [100]"),
@@ -58,15 +60,15 @@ def options(*groups: tuple[Callable[[Command], Command], ...]) -> Callable[[Comm
     return add
 
 
-def surroundings(quiet: bool) -> Any:
+def surroundings(quiet: bool, command: Sequence[str]) -> Any:
     """How a run talks on this terminal: a bar where there is one, plain lines where not."""
     from hundredfold.studies.few_labels import Surroundings
     from hundredfold.train.watch import Lines, ProgressBar, Watch
 
     if quiet:
-        return Surroundings()
+        return Surroundings(command=command, is_shell_command=True)
     watch: Watch = ProgressBar() if sys.stderr.isatty() else Lines()
-    return Surroundings(tell=tell, watches=[watch])
+    return Surroundings(tell=tell, watches=[watch], command=command, is_shell_command=True)
 
 
 def tell(line: str) -> None:
@@ -84,13 +86,22 @@ def run_study(
     needs_labels: bool = True,
     **keywords: Any,
 ) -> None:
-    """Calls a study with the options of its command, and prints what it found."""
+    """Calls a study with the options of its command, and prints what it found.
+
+    Args:
+        study: `run`, `pretrain` or `evaluate`.
+        sources: its positional arguments: SOURCE, after RUN if it takes one.
+        dry_run, as_json, quiet, debug: how to talk.
+        needs_labels: whether the study learns from labels.
+        keywords: of the study.
+    """
     del debug  # looked at where errors are caught
     if dry_run:
-        _dry_run(sources[-1], as_json, needs_labels, keywords)
+        _dry_run(sources, as_json, {**keywords, "needs_labels": needs_labels})
         return
     began = time.monotonic()
-    result = study(*sources, surroundings=surroundings(quiet), **keywords)
+    command = click.get_current_context().find_root().obj or sys.argv
+    result = study(*sources, surroundings=surroundings(quiet, command), **keywords)
     from hundredfold.records import to_json
 
     if as_json:
@@ -101,12 +112,11 @@ def run_study(
     show_result(result, time.monotonic() - began)
 
 
-def _dry_run(source: Any, as_json: bool, needs_labels: bool, keywords: dict[str, Any]) -> None:
+def _dry_run(sources: tuple[Any, ...], as_json: bool, keywords: dict[str, Any]) -> None:
     from hundredfold.cli._show import show_estimate
     from hundredfold.records import to_json
     from hundredfold.studies.estimate import estimate
 
-    for name in ("out", "resume", "overwrite"):
-        keywords.pop(name, None)
-    found = estimate(source, needs_labels=needs_labels, **keywords)
+    *run, source = sources
+    found = estimate(source, run=run[0] if run else None, **keywords)
     click.echo(to_json(found)) if as_json else show_estimate(found)

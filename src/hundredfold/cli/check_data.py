@@ -68,14 +68,14 @@ def _what_is_there(summary: DataSummary, report: DataReport) -> Iterator[str]:
 def _by_class(classes: tuple[str, ...], counts: tuple[int, ...]) -> str:
     if not classes:
         return ""
-    shown = [f"{name} {count:,}" for name, count in zip(classes, counts, strict=True)][:CLASSES]
+    shown = [f"{name} ({count:,})" for name, count in zip(classes, counts, strict=True)][:CLASSES]
     more = ", ..." if len(classes) > CLASSES else ""
     return f", in {len(classes):,} classes: {', '.join(shown)}{more}"
 
 
 def _test(summary: DataSummary, report: DataReport) -> str:
     if not summary.test_images:
-        return "none of its own: a run holds out a fifth of the labelled images"
+        return "none" if not summary.labelled else "none of its own: a run holds out a fifth of the labelled images"
     return f"{summary.test_images:,} images, {report.test_labelled:,} labelled"
 
 

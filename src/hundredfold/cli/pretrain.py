@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from hundredfold.cli._options import FOLDER, TALK, TRAINING, options, run_study
+from hundredfold.cli._options import FOLDER, MACHINE, TALK, TRAINING, options, run_study
 
 
 @click.command("pretrain", epilog="Example: hundredfold pretrain digits --method simclr --epochs 20 --out encoder")
 @click.argument("source", required=False)
-@options(TRAINING, FOLDER, TALK)
+@options(TRAINING, MACHINE, FOLDER, TALK)
 def command(source: str | None, **keywords: Any) -> None:
     """Pre-train an encoder on SOURCE. Labels, if there are any, are not looked at."""
     from hundredfold.studies.few_labels import pretrain

@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from hundredfold.cli._options import FOLDER, LABELS, TALK, TRAINING, options, run_study
+from hundredfold.cli._options import FOLDER, LABELS, MACHINE, TALK, TRAINING, options, run_study
 
 
 @click.command("run", epilog="Example: hundredfold run digits --labels 100 --out demo")
 @click.argument("source", required=False)
-@options(LABELS, TRAINING, FOLDER, TALK)
+@options(LABELS, TRAINING, MACHINE, FOLDER, TALK)
 def command(source: str | None, **keywords: Any) -> None:
     """Pre-train on all of SOURCE without its labels, learn from a few of them, compare, write the report.
 

@@ -97,7 +97,8 @@ def _build(spec: EncoderSpec) -> Encoder:
 
 def _seeded(seed: int, make: Callable[[], Encoder]) -> Encoder:
     # Layers draw their start from torch's global generator: it is borrowed, and given back as it was.
-    with torch.random.fork_rng(devices=[]):
+    # Weights are made to be trained, also when the caller is not training.
+    with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive(seed, "encoder"))
         return make()
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from hundredfold.encoders.folder import load_encoder
+from hundredfold.methods._base import Method
 from hundredfold.random import generator
 from hundredfold.records import DataSummary
+from hundredfold.studies.claim import check_free
 from hundredfold.studies.prepare import Prepared, prepare
 from hundredfold.studies.pretraining import loaders, new_method
+from hundredfold.studies.reuse import check_fit, settings_of
 from hundredfold.studies.run_settings import gather
 from hundredfold.train.optimizer import optimizer as make_optimizer
 
@@ -49,17 +55,41 @@ class Estimate:
 
 
 def estimate(
-    source: Any, *, config: str | None = None, overrides: tuple[str, ...] = (), needs_labels: bool = True, **settings: Any
+    source: Any,
+    *,
+    run: str | Path | None = None,
+    config: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    out: str | Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    needs_labels: bool = True,
+    **settings: Any,
 ) -> Estimate:
     """Resolves and checks everything a run would, takes a few steps in memory, and writes nothing.
+
+    Args:
+        source: as for the run.
+        run: for an evaluation, the run whose encoder is used; None for a run that pre-trains.
+        config, overrides, out, resume, overwrite, settings: as for the run.
+        needs_labels: whether models would be learnt from labels.
 
     Raises:
         UserError: what the run would raise before training.
     """
-    prepared = prepare(source, gather(config, list(overrides), settings), needs_labels=needs_labels)
-    parameters = _parameters(prepared)
+    given = gather(config, overrides, settings)
+    if out is not None:
+        check_free(Path(out), resume=resume, overwrite=overwrite)
+    encoder = load_encoder(run) if run is not None else None
+    if run is not None and encoder is not None:
+        given |= settings_of(encoder, Path(run))
+    prepared = prepare(source if source is not None else given.get("source"), given, needs_labels=needs_labels)
+    if run is not None and encoder is not None:
+        check_fit(encoder, prepared, Path(run))
+    method = new_method(prepared)
+    parameters = _parameters(method)
     train, _ = loaders(prepared)
-    steps = prepared.settings.plan.epochs * train.steps_per_epoch
+    steps = prepared.settings.plan.epochs * train.steps_per_epoch if run is None else 0
     per_step = _seconds_per_step(prepared) if steps else 0.0
     n, c, h, w = prepared.images.pixels.shape
     pixels = n * c * h * w if prepared.images.pixels.in_memory else 0
@@ -71,18 +101,18 @@ def estimate(
         seconds_per_step=per_step,
         pretrain_seconds=steps * per_step,
         memory_bytes=pixels + PARTS * FLOAT * parameters,
-        disk_bytes=(prepared.settings.plan.keep + 2) * checkpoint_bytes(prepared),
+        disk_bytes=(prepared.settings.plan.keep + 2) * checkpoint_bytes(method),
         notes=prepared.notes,
     )
 
 
-def checkpoint_bytes(prepared: Prepared) -> int:
+def checkpoint_bytes(method: Method) -> int:
     """About the size of one checkpoint: weights and the optimizer's two moments."""
-    return 3 * FLOAT * _parameters(prepared)
+    return 3 * FLOAT * _parameters(method)
 
 
-def _parameters(prepared: Prepared) -> int:
-    return sum(parameter.numel() for parameter in new_method(prepared).parameters() if parameter.requires_grad)
+def _parameters(method: Method) -> int:
+    return sum(parameter.numel() for parameter in method.parameters() if parameter.requires_grad)
 
 
 def _seconds_per_step(prepared: Prepared) -> float:

@@ -6,14 +6,11 @@ on where it was. Cells are scored together when the last is done: nothing that i
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from hundredfold import atomic
@@ -30,42 +27,11 @@ from hundredfold.evaluate.supervised import predict_classifier, train_classifier
 from hundredfold.methods.labelled.finetune import Finetune
 from hundredfold.random import derive
 from hundredfold.records import Score
+from hundredfold.studies.cells import Cell, Outcome, identity, load, save
 from hundredfold.studies.prepare import Prepared
 from hundredfold.train.stop import StopRequest
 from hundredfold.views.chain import Chain
 from hundredfold.views.recipe import build as build_views
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """One model, learnt from `labels` labels of draw `draw`."""
-
-    model: str
-    labels: int
-    draw: int
-
-    def file(self, folder: Path) -> Path:
-        """Where its predictions are kept."""
-        return folder / f"{self.model}-{self.labels}-{self.draw}.safetensors"
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Outcome:
-    """What a cell predicts for the test images.
-
-    Attributes:
-        predicted: [n] class positions.
-        confidence: [n] probability of the predicted class.
-        seconds: to learn and to predict.
-        hyperparameters: chosen by cross-validation on the labels.
-        cross_validation: accuracy there, or None.
-    """
-
-    predicted: Tensor
-    confidence: Tensor
-    seconds: float
-    hyperparameters: dict[str, float]
-    cross_validation: float | None
 
 
 def evaluation_stage(
@@ -91,24 +57,22 @@ def evaluation_stage(
     held_out = prepared.held_out()
     if held_out is None:
         return (), {}
-    folder.mkdir(exist_ok=True)
+    atomic.make_folder(folder)
     learner = Learner(prepared, encoder, held_out, stop)
-    cells = list(_cells(prepared))
+    cells, encoder_identity = list(_cells(prepared)), identity(encoder)
     outcomes: dict[Cell, Outcome] = {}
     began = time.monotonic()
     for number, cell in enumerate(cells, 1):
-        known = _load(cell.file(folder))
+        known = load(cell.file(folder), encoder_identity)
         if known is None:
-            known = learner.outcome(cell)
-            _save(cell.file(folder), known)
+            known = _learnt(learner, cell, number, len(cells))
+            save(cell.file(folder), known, encoder_identity)
         outcomes[cell] = known
         if number % len(prepared.settings.models) == 0 and time.monotonic() - began > 5:
             tell(f"evaluated {number} of {len(cells)} models")
             began = time.monotonic()
         if stop and stop.received and number < len(cells):
-            raise Interrupted(
-                f"stopped after {number} of {len(cells)} evaluations, saved in {folder}", signal_number=stop.received
-            )
+            raise _interrupted(number, len(cells), stop.received)
     truth = held_out.open()
     return tuple(_scored(cell, outcome, truth, prepared) for cell, outcome in outcomes.items()), outcomes
 
@@ -212,7 +176,8 @@ class Learner:
         """Representations of all labelled images of all draws, and of the test images, taken once."""
         kind = model if model in ("pixels", "random_encoder") else "pretrained"
         if kind not in self._represented:
-            test, index = (self.held_out.images, self.held_out.index) if self.held_out else (self.images, self.known[:0])
+            held_out = self.held_out
+            test, index = (held_out.images, held_out.index) if held_out else (self.images, self.known[:0])
             if kind == "pixels":
                 self._represented[kind] = pixels(self.images, self.known), pixels(test, index)
             else:
@@ -223,6 +188,17 @@ class Learner:
                     features(encoder, test, index, engine),
                 )
         return self._represented[kind]
+
+
+def _learnt(learner: Learner, cell: Cell, number: int, cells: int) -> Outcome:
+    try:
+        return learner.outcome(cell)
+    except Interrupted as stopped:  # in the training of a network, which starts again
+        raise _interrupted(number - 1, cells, stopped.exit_status - 128) from None
+
+
+def _interrupted(done: int, cells: int, signal_number: int) -> Interrupted:
+    return Interrupted(f"stopped after {done} of {cells} evaluations, which are saved", signal_number=signal_number)
 
 
 def _cells(prepared: Prepared) -> Iterator[Cell]:
@@ -246,27 +222,3 @@ def _scored(cell: Cell, outcome: Outcome, truth: Tensor, prepared: Prepared) -> 
         hyperparameters=outcome.hyperparameters,
         cross_validation=outcome.cross_validation,
     )
-
-
-def _save(path: Path, outcome: Outcome) -> None:
-    facts = {
-        "seconds": outcome.seconds,
-        "hyperparameters": outcome.hyperparameters,
-        "cross_validation": outcome.cross_validation,
-    }
-    tensors = {"predicted": outcome.predicted.to(torch.int32), "confidence": outcome.confidence}
-    atomic.write_tensors(path, tensors, {"facts": json.dumps(facts)})
-
-
-def _load(path: Path) -> Outcome | None:
-    """A finished cell, or None if it has to be done (again)."""
-    if not path.exists():
-        return None
-    try:
-        with safe_open(path, framework="pt") as file:
-            facts = json.loads(file.metadata()["facts"])
-            return Outcome(
-                predicted=file.get_tensor("predicted").long(), confidence=file.get_tensor("confidence"), **facts
-            )
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError):  # damaged: cheaper to learn than to mend
-        return None

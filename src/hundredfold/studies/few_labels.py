@@ -6,48 +6,34 @@ learning curve over label counts, mean and two standard deviations.
 
 from __future__ import annotations
 
-import json
-import sys
+import importlib.util
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hundredfold import atomic
+from hundredfold.data.streaming import read_failures
+from hundredfold.encoders._base import Encoder
 from hundredfold.encoders.folder import load_encoder
-from hundredfold.errors import CheckpointError, Interrupted, SettingsError
 from hundredfold.evaluate.health import verdict
 from hundredfold.evaluate.score import summarise
-from hundredfold.records import RunResult, from_json, to_json
-from hundredfold.report.page import write_report
-from hundredfold.settings import Table
-from hundredfold.studies.evaluation import Cell, Outcome, evaluation_stage
+from hundredfold.methods._base import Method
+from hundredfold.records import BadFile, Mistake, RunResult
+from hundredfold.studies.cells import Cell, Outcome
+from hundredfold.studies.claim import require_room
+from hundredfold.studies.estimate import checkpoint_bytes
+from hundredfold.studies.evaluation import evaluation_stage
 from hundredfold.studies.hand_over import choose, hand_over, worst_mistakes
-from hundredfold.studies.prepare import Prepared, prepare
-from hundredfold.studies.pretraining import as_bytes, pretrain_stage, similarity_stage, write_pictures
-from hundredfold.studies.run_folder import RunFolder, claimed, free_name, require_room
-from hundredfold.studies.run_settings import gather
+from hundredfold.studies.job import Request, Surroundings, Work, carry_out
+from hundredfold.studies.prepare import Prepared
+from hundredfold.studies.pretraining import as_bytes, new_method, pretrain_stage, similarity_stage, write_pictures
+from hundredfold.studies.reuse import check_fit, settings_of
+from hundredfold.studies.run_folder import RunFolder
 from hundredfold.train.stop import StopRequest
-from hundredfold.train.watch import Watch
+from hundredfold.train.watch import TensorBoard, Watch
 
 CHECKPOINTS = 4  # on disk at once while one is being written, encoder and classifier included
-
-
-@dataclass(frozen=True, kw_only=True)
-class Surroundings:
-    """How a run talks and where it came from; nothing here changes a number.
-
-    Attributes:
-        tell: gets lines for a person.
-        watches: of pre-training.
-        command: the command line, for `environment.json` and for the hint on resuming.
-    """
-
-    tell: Callable[[str], None] = lambda _: None
-    watches: Sequence[Watch] = ()
-    command: Sequence[str] = field(default_factory=lambda: tuple(sys.argv))
 
 
 def run(
@@ -80,7 +66,16 @@ def run(
         UserError: settings, data or folder that cannot be used, before any training.
         DivergedError, ResourceError, Interrupted: on the way; the last good checkpoint stays.
     """
-    return _in_folder(_run, source, out, config, overrides, resume, overwrite, surroundings, settings, labels=True)
+    request = Request(
+        out=out,
+        config=config,
+        overrides=overrides,
+        resume=resume,
+        overwrite=overwrite,
+        surroundings=surroundings,
+        settings=settings,
+    )
+    return carry_out(_run, source, request, needs_labels=True)
 
 
 def pretrain(
@@ -95,7 +90,16 @@ def pretrain(
     **settings: Any,
 ) -> RunResult:
     """Pre-trains an encoder on `source`, whose labels are not looked at. Arguments and errors as `run`."""
-    return _in_folder(_pretrain, source, out, config, overrides, resume, overwrite, surroundings, settings, labels=False)
+    request = Request(
+        out=out,
+        config=config,
+        overrides=overrides,
+        resume=resume,
+        overwrite=overwrite,
+        surroundings=surroundings,
+        settings=settings,
+    )
+    return carry_out(_pretrain, source, request, needs_labels=False)
 
 
 def evaluate(
@@ -120,120 +124,67 @@ def evaluate(
     """
     origin = Path(run_folder)
     encoder = load_encoder(origin)
-    settings = {"encoder": encoder.spec.name, "encoder_settings": encoder.spec.settings, **settings}
-    settings.setdefault("init_from", str(origin))
-    if encoder.spec.height == encoder.spec.width:
-        settings.setdefault("image_size", encoder.spec.height)
+    request = Request(
+        out=out or origin.with_name(f"{origin.resolve().name}-evaluated"),
+        config=config,
+        overrides=overrides,
+        resume=resume,
+        overwrite=overwrite,
+        surroundings=surroundings,
+        settings=settings,
+    )
 
-    def job(prepared: Prepared, folder: RunFolder, talk: Surroundings, stop: StopRequest) -> RunResult:
-        _check_fit(encoder.spec.channels, encoder.spec.height, encoder.spec.width, prepared, origin)
-        result = RunResult(
-            source=prepared.settings.source,
-            method=prepared.settings.method,
-            encoder=prepared.settings.encoder,
-            seconds={},
-            data=prepared.source.summary(),
-            notes=(*prepared.notes, f"encoder: the one of {origin}"),
-        )
-        return _evaluated(result, encoder, prepared, folder, talk, stop)
+    def job(prepared: Prepared) -> Work:
+        check_fit(encoder, prepared, origin)
 
-    target = out or origin.with_name(f"{origin.name}-evaluated")
-    return _in_folder(job, source, target, config, overrides, resume, overwrite, surroundings, settings, labels=True)
+        def work(folder: RunFolder, talk: Surroundings, stop: StopRequest) -> RunResult:
+            result = _result(prepared, notes=(f"encoder: the one of {origin}",))
+            return _evaluated(result, encoder, prepared, folder, talk, stop)
 
+        return work
 
-def _run(prepared: Prepared, folder: RunFolder, talk: Surroundings, stop: StopRequest) -> RunResult:
-    result, encoder = _pretrained(prepared, folder, talk, stop)
-    return _evaluated(result, encoder, prepared, folder, talk, stop)
+    return carry_out(job, source, request, needs_labels=True, fixed=settings_of(encoder, origin))
 
 
-def _pretrain(prepared: Prepared, folder: RunFolder, talk: Surroundings, stop: StopRequest) -> RunResult:
-    result, _ = _pretrained(prepared, folder, talk, stop)
-    return replace(result, verdict=verdict(result.similarity, result.training, {}, 0))
+def _run(prepared: Prepared) -> Work:
+    needed = CHECKPOINTS * checkpoint_bytes(new_method(prepared))
+
+    def work(folder: RunFolder, talk: Surroundings, stop: StopRequest) -> RunResult:
+        require_room(folder.path, needed)
+        result, method = _pretrained(prepared, folder, talk, stop)
+        return _evaluated(result, method.encoder, prepared, folder, talk, stop)
+
+    return work
 
 
-def _in_folder(
-    job: Callable[[Prepared, RunFolder, Surroundings, StopRequest], RunResult],
-    source: Any,
-    out: str | Path | None,
-    config: str | Path | None,
-    overrides: Sequence[str],
-    resume: bool,
-    overwrite: bool,
-    surroundings: Surroundings | None,
-    settings: Table,
-    *,
-    labels: bool,
-) -> RunResult:
-    """Checks everything that can be checked, claims the folder, does the job, writes results and report."""
-    talk = surroundings or Surroundings()
-    given = gather(config, list(overrides), settings)
-    if resume and out is None:
-        raise SettingsError(["--resume needs --out: which run should go on?"])
-    source = source if source is not None else given.get("source")
-    with ExitStack() as stack:
-        method = str(given.get("method", "simclr"))
-        path = Path(out) if out is not None else free_name(str(given.get("source", source))[:200], method)
-        folder = stack.enter_context(claimed(path, resume=resume, overwrite=overwrite))
-        began = time.monotonic()
-        prepared = prepare(source, given, needs_labels=labels)
-        folder.write_settings(prepared.settings)
-        if resume and folder.results.exists():
-            talk.tell(f"{path} is finished: nothing to do")
-            write_report(path)
-            return replace(from_json(RunResult, folder.results.read_text()), folder=str(path))
-        engine = prepared.engine
-        folder.write_environment(
-            precision=engine.precision,
-            device=engine.device.type,
-            seed=prepared.settings.seed,
-            command=list(talk.command),
-        )
-        folder.write_splits(prepared.split)
-        for note in prepared.notes:
-            talk.tell(note)
-        stop = stack.enter_context(StopRequest())
-        try:
-            result = job(prepared, folder, talk, stop)
-        except Interrupted as interrupted:
-            hint = f"go on with the same command and --resume --out {path}"
-            raise Interrupted(
-                interrupted.what, why=interrupted.why, fix=hint, signal_number=interrupted.exit_status - 128
-            ) from None
-        total = sum(result.seconds.values()) or time.monotonic() - began
-        result = replace(result, seconds={**result.seconds, "total": total})
-        atomic.write_text(folder.results, to_json(result))
-        write_report(path)
-        return replace(result, folder=str(path))
+def _pretrain(prepared: Prepared) -> Work:
+    needed = CHECKPOINTS * checkpoint_bytes(new_method(prepared))
+
+    def work(folder: RunFolder, talk: Surroundings, stop: StopRequest) -> RunResult:
+        require_room(folder.path, needed)
+        result, _ = _pretrained(prepared, folder, talk, stop)
+        return replace(result, verdict=verdict(result.similarity, result.training, {}, 0))
+
+    return work
 
 
 def _pretrained(
     prepared: Prepared, folder: RunFolder, talk: Surroundings, stop: StopRequest
-) -> tuple[RunResult, Any]:
-    from hundredfold.studies.estimate import checkpoint_bytes
-
-    require_room(folder.path, CHECKPOINTS * checkpoint_bytes(prepared))
-    method, training = pretrain_stage(
-        prepared, folder, watches=talk.watches, stop=stop
-    )
-    for note in training.notes:
+) -> tuple[RunResult, Method]:
+    watches = [*talk.watches, *_tensorboard(folder)]
+    method, training = pretrain_stage(prepared, folder, watches=watches, stop=stop)
+    lost = read_failures(prepared.images)
+    notes = (*training.notes, *_lost(lost))
+    for note in notes:
         talk.tell(note)
     found, pictures = similarity_stage(method, prepared)
     write_pictures(folder, pictures)
-    result = RunResult(
-        source=prepared.settings.source,
-        method=prepared.settings.method,
-        encoder=prepared.settings.encoder,
-        seconds={"pretrain": training.seconds},
-        data=prepared.source.summary(),
-        training=training,
-        similarity=found,
-        notes=(*prepared.notes, *training.notes),
-    )
-    return result, method.encoder
+    result = _result(prepared, notes=notes)
+    return replace(result, seconds={"pretrain": training.seconds}, training=training, similarity=found), method
 
 
 def _evaluated(
-    result: RunResult, encoder: Any, prepared: Prepared, folder: RunFolder, talk: Surroundings, stop: StopRequest
+    result: RunResult, encoder: Encoder, prepared: Prepared, folder: RunFolder, talk: Surroundings, stop: StopRequest
 ) -> RunResult:
     began = time.monotonic()
     labels = prepared.settings.labels
@@ -252,7 +203,20 @@ def _evaluated(
     )
 
 
-def _mistakes(prepared: Prepared, outcomes: dict[Cell, Outcome], model: str, folder: RunFolder) -> Any:
+def _result(prepared: Prepared, *, notes: tuple[str, ...]) -> RunResult:
+    """What is known of a run before anything is learnt."""
+    settings = prepared.settings
+    return RunResult(
+        source=settings.source,
+        method=settings.method,
+        encoder=settings.encoder,
+        seconds={},
+        data=prepared.source.summary(),
+        notes=notes,
+    )
+
+
+def _mistakes(prepared: Prepared, outcomes: dict[Cell, Outcome], model: str, folder: RunFolder) -> tuple[Mistake, ...]:
     outcome = outcomes[Cell(model=model, labels=prepared.settings.labels, draw=0)]
     mistakes, positions = worst_mistakes(prepared, outcome)
     held_out = prepared.held_out()
@@ -261,24 +225,14 @@ def _mistakes(prepared: Prepared, outcomes: dict[Cell, Outcome], model: str, fol
     return mistakes
 
 
-def _check_fit(channels: int, height: int, width: int, prepared: Prepared, origin: Path) -> None:
-    images = prepared.images
-    if (channels, height, width) != (images.channels, *images.size):
-        raise CheckpointError(
-            f"the encoder of {origin} takes {channels}x{height}x{width} images",
-            why=f"{prepared.settings.source} holds {images.channels}x{images.size[0]}x{images.size[1]}",
-            fix="evaluate on the kind of images it was trained on, or bring them to its size with --set image_size",
-        )
+def _tensorboard(folder: RunFolder) -> list[Watch]:
+    return [TensorBoard(folder.tensorboard)] if importlib.util.find_spec("tensorboard") else []
 
 
-def read_result(folder: str | Path) -> RunResult:
-    """The result of a finished run.
-
-    Raises:
-        CheckpointError: the folder holds none.
-    """
-    path = Path(folder) / "results.json"
-    try:
-        return replace(from_json(RunResult, path.read_text()), folder=str(folder))
-    except (OSError, ValueError, json.JSONDecodeError) as problem:
-        raise CheckpointError(f"{folder} is not a finished run", why=str(problem).splitlines()[0]) from problem
+def _lost(files: Sequence[BadFile]) -> list[str]:
+    if not files:
+        return []
+    return [
+        f"{len(files)} images could no longer be read while training and were left out of their batches; "
+        f"the first: {files[0].path} ({files[0].reason})"
+    ]

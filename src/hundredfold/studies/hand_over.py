@@ -20,7 +20,8 @@ from hundredfold.encoders._base import Encoder
 from hundredfold.encoders.folder import load_encoder, save_encoder
 from hundredfold.errors import CheckpointError
 from hundredfold.records import Chosen, Interval, Mistake
-from hundredfold.studies.evaluation import Cell, Learner, Outcome
+from hundredfold.studies.cells import Cell, Outcome
+from hundredfold.studies.evaluation import Learner
 from hundredfold.studies.prepare import Prepared
 
 CHOSEN = "linear_probe"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from hundredfold.studies.run_settings import RunSettings
 from hundredfold.train.engine import Engine, choose_engine
 
 STATISTICS = 10_000  # images that channel means and deviations are taken over
+FINGERPRINTED = 1_000  # images whose pixels tell whether the data are the same as before
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -77,7 +80,9 @@ def prepare(source: Any, given: Table, *, needs_labels: bool) -> Prepared:
         DataError: nothing usable, too few labels, a single class.
         SettingsError: values that the data do not allow.
     """
-    named = {**given, "source": source if isinstance(source, str) else given.get("source") or _describe(source)}
+    if source is None:
+        raise SettingsError(["no SOURCE was given"], fix="name an embedded set (digits), a folder or a file")
+    named = {**given, "source": _describe(source)}
     asked = merge(RunSettings(), named)
     engine = choose_engine(accelerator=asked.accelerator, precision=asked.precision)
     if asked.devices > 1 and not isinstance(source, str | Path):
@@ -88,21 +93,7 @@ def prepare(source: Any, given: Table, *, needs_labels: bool) -> Prepared:
     found = _read(source, asked)
     if len(found.train) < 2:
         raise DataError(f"{len(found.train)} usable image in {asked.source}: at least 2 are needed")
-    has_test = found.test is not None and len(found.test.labelled()) > 0
-    parts = split(
-        found.train.labels,
-        len(found.train.classes),
-        labels_per_draw=_labels_per_draw(asked.labels, found) if needs_labels else 0,
-        draws=asked.draws,
-        seed=asked.seed,
-        has_test=has_test,
-    )
-    if needs_labels and not has_test and not len(parts.test):
-        raise DataError(
-            "no labelled image is left to test on",
-            why=f"each class of {asked.source} has a single labelled one",
-            fix="label at least two images of a class, or give a test set with --test SOURCE",
-        )
+    parts = _split(found, asked, needs_labels)
     settings, reasons = recipe.recommend(named, found.train, len(parts.pool), len(parts.validation))
     settings, more = _resolve(settings, found, parts, needs_labels)
     mean, std = channel_statistics(found.train, parts.pool, seed=settings.seed)
@@ -132,6 +123,21 @@ def channel_statistics(images: ImageSet, index: Tensor, *, seed: int) -> tuple[t
     return tuple(mean.tolist()), tuple(std.tolist())
 
 
+def fingerprint(source: Source) -> str:
+    """SHA-256 of the labels, names and form of all images and of the pixels of a thousand of them, spread evenly."""
+    digest = hashlib.sha256()
+    for images in (source.train, source.test):
+        if images is None:
+            continue
+        described = (tuple(images.pixels.shape), images.classes, images.names)
+        digest.update(json.dumps(described).encode())
+        digest.update(images.labels.numpy().tobytes())
+        index = torch.linspace(0, max(0, len(images) - 1), min(len(images), FINGERPRINTED)).long()
+        for part in index.split(100):
+            digest.update(images.take(part).cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
 def _read(source: Any, asked: RunSettings) -> Source:
     options = ReadOptions(image_size=asked.image_size or None)
     found = read(source, options)
@@ -141,6 +147,25 @@ def _read(source: Any, asked: RunSettings) -> Source:
         test = read(asked.test, options, like=found.train)
         found = with_test(found, test.test or test.train)
     return found
+
+
+def _split(found: Source, asked: RunSettings, needs_labels: bool) -> Split:
+    has_test = found.test is not None and len(found.test.labelled()) > 0
+    parts = split(
+        found.train.labels,
+        len(found.train.classes),
+        labels_per_draw=_labels_per_draw(asked.labels, found) if needs_labels else 0,
+        draws=asked.draws,
+        seed=asked.seed,
+        has_test=has_test,
+    )
+    if needs_labels and not has_test and not len(parts.test):
+        raise DataError(
+            "no labelled image is left to test on",
+            why=f"each class of {asked.source} has a single labelled one",
+            fix="label at least two images of a class, or give a test set with --test SOURCE",
+        )
+    return parts
 
 
 def _labels_per_draw(wanted: int, found: Source) -> int:
@@ -180,4 +205,4 @@ def _resolve(
 
 
 def _describe(source: Any) -> str:
-    return str(source) if isinstance(source, Path) else "data in memory"
+    return str(source) if isinstance(source, str | Path) else "data in memory"

@@ -1,34 +1,76 @@
-"""The folder of a run: who may write into it, and what is in it.
+"""The folder of a run: what lies in it, and what must not have changed when a run is resumed.
 
-One process at a time (a lock that the system releases when the process dies). A folder that already holds something
-is touched only when asked: `resume` goes on with the run in it, `overwrite` removes what a run writes, nothing else.
+`studies.claim` says who may write into it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tomllib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import torch
 
 from hundredfold import atomic
 from hundredfold.data.split import Split
-from hundredfold.errors import OutputError, ResourceError, SettingsError
-from hundredfold.settings import differences, merge, read_toml, to_toml
+from hundredfold.errors import DataError, OutputError, SettingsError
+from hundredfold.records import from_json, to_json
+from hundredfold.settings import Table, differences, merge, read_toml, to_toml, toml_text
 from hundredfold.studies.run_settings import RunSettings
 
-LOCK = ".lock"
-LOG = "log.txt"
-FILES = ("settings.toml", "environment.json", "splits.json", "metrics.jsonl", "results.json", "report.html")
-FILES_TOO = ("pictures.safetensors", LOG)
-FOLDERS = ("checkpoints", "encoder", "classifier", "cells", "tensorboard")
+LOCK, LOG = ".lock", "log.txt"
+WRITTEN = (  # all that a run writes, in the order in which it goes: at no moment is what is left another run
+    "results.json",
+    "report.html",
+    "checkpoints",
+    "encoder",
+    "classifier",
+    "cells",
+    "tensorboard",
+    "pictures.safetensors",
+    "metrics.jsonl",
+    "splits.json",
+    "data.json",
+    "environment.json",
+    ".worker-failure.json",
+    LOG,
+    "asked.toml",
+    "settings.toml",
+)
+DECIDING = (  # what the last digits of a number depend on
+    "hundredfold",
+    "torch",
+    "numpy",
+    "scikit-learn",
+    "processor",
+    "accelerator",
+    "device",
+    "precision",
+    "threads",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataFacts:
+    """The content of `data.json`: what the run learns from, so that it is not resumed on anything else.
+
+    Attributes:
+        sha256: of what was read (see `prepare.fingerprint`).
+        images, test_images: how many there are.
+        notes: what was chosen from the data, and why.
+    """
+
+    sha256: str
+    images: int
+    test_images: int
+    notes: tuple[str, ...]
 
 
 class RunFolder:
@@ -41,7 +83,9 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.settings = path / "settings.toml"
+        self.asked = path / "asked.toml"
         self.environment = path / "environment.json"
+        self.data = path / "data.json"
         self.splits = path / "splits.json"
         self.metrics = path / "metrics.jsonl"
         self.results = path / "results.json"
@@ -51,16 +95,42 @@ class RunFolder:
         self.encoder = path / "encoder"
         self.classifier = path / "classifier"
         self.tensorboard = path / "tensorboard"
-        self.log = path / "log.txt"
+        self.log = path / LOG
 
-    def write_settings(self, settings: RunSettings) -> None:
-        """`settings.toml`, every setting resolved.
+    def clear(self) -> None:
+        """Removes the run in this folder; whatever else lies there stays.
+
+        Raises:
+            OutputError: something cannot be removed.
+        """
+        try:
+            for name in WRITTEN:
+                path = self.path / name
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
+        except OSError as problem:
+            raise OutputError(
+                f"cannot remove the run in {self.path}",
+                why=f"{problem.filename}: {problem.strerror}",
+                fix="remove it by hand, or choose another --out",
+            ) from problem
+
+    def read_asked(self) -> Table:
+        """The tables of `asked.toml`; none if no run was begun here."""
+        return read_toml(self.asked) if self.asked.exists() else {}
+
+    def write_settings(self, settings: RunSettings, asked: Table) -> None:
+        """`settings.toml`, every setting resolved, and before it `asked.toml`, those that somebody asked for.
 
         Raises:
             SettingsError: the folder holds a run with other settings (when resuming).
         """
+        text = to_toml(settings)
         if self.settings.exists():
-            changed = differences(self.read_settings(), settings)
+            # What was asked for makes the same way through a file: there, tuples are lists.
+            changed = differences(self.read_settings(), merge(RunSettings(), tomllib.loads(text)))
             if changed:
                 raise SettingsError(
                     [f"{self.path} holds a run with other settings: {'; '.join(changed)}"],
@@ -68,34 +138,60 @@ class RunFolder:
                     "(--init-from takes its weights only)",
                 )
             return
-        atomic.write_text(self.settings, to_toml(settings))
+        atomic.write_text(self.asked, toml_text(asked))
+        atomic.write_text(self.settings, text)
 
     def read_settings(self) -> RunSettings:
         """The settings of the run in this folder."""
         return merge(RunSettings(), read_toml(self.settings))
 
-    def write_environment(self, *, precision: str, device: str, seed: int, command: list[str]) -> None:
-        """`environment.json`: versions, machine, precision, seed and command line. No host or user name."""
-        atomic.write_text(
-            self.environment,
-            json.dumps(
-                {
-                    "command": command,
-                    "versions": versions(),
-                    "machine": {
-                        "system": platform.system(),
-                        "processor": processor(),
-                        "cores": os.cpu_count(),
-                        "threads": torch.get_num_threads(),
-                        "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-                    },
-                    "precision": precision,
-                    "device": device,
-                    "seed": seed,
-                },
-                indent=1,
-            ),
-        )
+    def write_data(self, facts: DataFacts) -> DataFacts:
+        """`data.json`, and what it holds: when resuming, the facts that the run began with.
+
+        Raises:
+            DataError: the data are not those that the run began with.
+        """
+        if not self.data.exists():
+            atomic.write_text(self.data, to_json(facts))
+            return facts
+        try:
+            known = from_json(DataFacts, self.data.read_text())
+        except (OSError, ValueError) as problem:
+            raise OutputError(f"cannot read {self.data}", why=str(problem), fix="start in another folder") from problem
+        if known.sha256 != facts.sha256:
+            raise DataError(
+                f"the data are not those that the run in {self.path} began with",
+                why=f"then {known.images:,} images and {known.test_images:,} to test on, now {facts.images:,} and "
+                f"{facts.test_images:,}; or images, labels or names changed",
+                fix="resume with the same data, or start in another folder (--init-from takes the weights only)",
+            )
+        return known
+
+    def write_environment(self, *, precision: str, device: str, seed: int, command: list[str]) -> list[str]:
+        """`environment.json`: versions, machine, precision, seed and command line. No host or user name.
+
+        Returns:
+            When resuming, one sentence for each thing that is not as it was and may move the last digits.
+        """
+        now: dict[str, Any] = {
+            "command": command,
+            "versions": versions(),
+            "machine": {
+                "system": platform.system(),
+                "processor": processor(),
+                "cores": os.cpu_count(),
+                "threads": torch.get_num_threads(),
+                "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+            },
+            "precision": precision,
+            "device": device,
+            "seed": seed,
+        }
+        if self.environment.exists():
+            with contextlib.suppress(OSError, ValueError):
+                return _moved(json.loads(self.environment.read_text()), now)
+        atomic.write_text(self.environment, json.dumps(now, indent=1))
+        return []
 
     def write_splits(self, split: Split) -> None:
         """`splits.json`: positions in the images to learn from (and in the test set, if the source brings one)."""
@@ -106,43 +202,6 @@ class RunFolder:
             "labelled": [draw.tolist() for draw in split.draws],
         }
         atomic.write_text(self.splits, json.dumps(content))
-
-
-@contextmanager
-def claimed(path: Path, *, resume: bool = False, overwrite: bool = False) -> Iterator[RunFolder]:
-    """The folder, made if needed, proved writable, and locked for as long as the context lasts.
-
-    Raises:
-        OutputError: it cannot be written, is not empty, or another process is using it.
-    """
-    lock = _lock(path)
-    try:
-        _prepare(path, resume=resume, overwrite=overwrite)
-        yield RunFolder(path)
-    finally:
-        lock.close()
-
-
-def free_name(source: str, method: str) -> Path:
-    """A folder under `runs/` that does not exist yet, named after what runs."""
-    stem = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in Path(source).name)[:40]
-    base = Path("runs") / f"{stem or 'run'}-{method}"
-    candidate, number = base, 1
-    while candidate.exists():
-        number += 1
-        candidate = base.with_name(f"{base.name}-{number}")
-    return candidate
-
-
-def require_room(path: Path, needed: int) -> None:
-    """Raises ResourceError unless `needed` bytes are free where `path` is."""
-    free = shutil.disk_usage(path).free
-    if free < needed:
-        raise ResourceError(
-            f"not enough room in {path}",
-            why=f"the run needs about {needed / 1e6:,.0f} MB for checkpoints and results, {free / 1e6:,.0f} MB are free",
-            fix="free some space, or choose another --out",
-        )
 
 
 def versions() -> dict[str, str]:
@@ -162,49 +221,10 @@ def processor() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def _lock(path: Path) -> IO[Any]:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        file = (path / LOCK).open("a+")
-    except OSError as problem:
-        raise OutputError(
-            f"cannot write into {path}",
-            why=problem.strerror or str(problem),
-            fix="choose a folder that can be written with --out",
-        ) from problem
-    try:
-        import fcntl
-    except ImportError:  # not POSIX: no lock, as before
-        return file
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as problem:
-        file.seek(0)
-        holder = file.read().strip() or "another process"
-        file.close()
-        raise OutputError(
-            f"{path} is in use by {holder}",
-            fix="wait for that run to end, or choose another --out",
-        ) from problem
-    file.truncate(0)
-    file.write(f"process {os.getpid()}")
-    file.flush()
-    return file
-
-
-def _prepare(path: Path, *, resume: bool, overwrite: bool) -> None:
-    there = sorted(item.name for item in path.iterdir() if item.name not in (LOCK, LOG))
-    if resume and overwrite:
-        raise SettingsError(["--resume and --overwrite exclude each other"])
-    if there and not resume and not overwrite:
-        raise OutputError(
-            f"{path} is not empty",
-            why=f"it holds {', '.join(there[:5])}{', ...' if len(there) > 5 else ''}",
-            fix="--resume goes on with the run in it, --overwrite replaces it, --out chooses another folder",
-        )
-    if overwrite:
-        for name in (*FILES, *FILES_TOO):
-            (path / name).unlink(missing_ok=True)
-        for name in FOLDERS:
-            shutil.rmtree(path / name, ignore_errors=True)
-    atomic.sweep(path)
+def _moved(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    old, new = ({**facts, **facts.get("versions", {}), **facts.get("machine", {})} for facts in (before, now))
+    return [
+        f"{name} was {old[name]} when the run began and is {new[name]} now: the last digits may differ"
+        for name in DECIDING
+        if name in old and old[name] != new[name]
+    ]

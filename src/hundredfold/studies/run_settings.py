@@ -114,14 +114,7 @@ def tables(keywords: Mapping[str, Any]) -> Table:
 
     >>> tables({"epochs": 3, "labels": 20, "lr": None})
     {'plan': {'epochs': 3}, 'labels': 20}
-
-    Raises:
-        SettingsError: a name that is neither a setting nor short for one.
     """
-    possible = [*SHORT, *(field.name for field in fields(RunSettings))]
-    unknown = [unknown_name("setting", name, possible) for name in keywords if name not in possible]
-    if unknown:
-        raise SettingsError(unknown)
     result: Table = {}
     for name, value in keywords.items():
         if value is not None:
@@ -138,11 +131,14 @@ def gather(config: str | Path | None, overrides: Sequence[str], keywords: Mappin
     """
     given = settings_file.read_toml(Path(config)) if config else {}
     problems: list[str] = []
-    for table in (lambda: settings_file.parse_overrides(overrides), lambda: tables(keywords)):
+    for assignment in overrides:
         try:
-            overlay(given, table())
+            overlay(given, settings_file.parse_overrides([assignment]))
         except SettingsError as found:
             problems += found.problems
+    possible = [*SHORT, *(field.name for field in fields(RunSettings))]
+    problems += [unknown_name("setting", name, possible) for name in keywords if name not in possible]
+    overlay(given, tables({name: value for name, value in keywords.items() if name in possible}))
     try:
         settings_file.merge(RunSettings(), given)  # the check; defaults come later, from the data
     except SettingsError as found:

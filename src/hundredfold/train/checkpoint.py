@@ -77,7 +77,7 @@ def save(
     try:
         atomic.write_tensors(folder / METHOD, dict(method.state_dict()))
         atomic.write_tensors(folder / OPTIMIZER, _flat(optimizer))
-        atomic.write_text(folder / STATE, json.dumps({"step": step, **state}))
+        atomic.write_text(folder / STATE, json.dumps({"step": step, "optimizer": _kind(optimizer), **state}))
         atomic.write_manifest(folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)  # half a checkpoint helps nobody and fills the disk
@@ -105,8 +105,11 @@ def restore(checkpoint: Checkpoint, *, method: nn.Module, optimizer: torch.optim
     """Puts the tensors of a checkpoint into a method and its optimizer.
 
     Raises:
-        CheckpointError: it belongs to another method or encoder.
+        CheckpointError: it belongs to another method, encoder or optimizer.
     """
+    written = checkpoint.state.get("optimizer")
+    if written != _kind(optimizer):
+        raise unfit(checkpoint.folder, f"it was written by {written}, this run uses {_kind(optimizer)}")
     try:
         method.load_state_dict(load_file(checkpoint.folder / METHOD))
         state = _nested(load_file(checkpoint.folder / OPTIMIZER), optimizer)
@@ -136,6 +139,10 @@ def _read(folder: Path) -> Checkpoint:
         return Checkpoint(folder=folder, step=int(state.pop("step")), state=state)
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as problem:
         raise unfit(folder, f"{STATE}: {problem}") from problem
+
+
+def _kind(optimizer: torch.optim.Optimizer) -> str:
+    return type(optimizer).__name__
 
 
 def _flat(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -1,0 +1,77 @@
+"""Keeps the figures of a finished run: a JSON record beside this file and, if named, a table in the README.
+
+    python benchmarks/record.py RUN NAME [--readme MARKER]
+
+The record holds what was measured and what it was measured on, and no path or host name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from hundredfold.records import RunResult, to_plain
+from hundredfold.settings import read_toml
+from hundredfold.studies.few_labels import read_result
+
+HERE = Path(__file__).parent
+ORDER = ("pixels", "random_encoder", "baseline", "knn", "linear_probe", "finetune")
+
+
+def record(run: Path, name: str) -> Path:
+    """Writes `benchmarks/NAME.json` from a run folder."""
+    result = read_result(run)
+    environment = json.loads((run / "environment.json").read_text())
+    settings = {key: value for key, value in read_toml(run / "settings.toml").items() if key not in ("source", "test")}
+    content = {
+        "name": name,
+        "summary": to_plain(result)["summary"],
+        "seconds": result.seconds,
+        "epochs": to_plain(result.training)["epochs"] if result.training else [],
+        "similarity": {key: value for key, value in to_plain(result.similarity).items() if not isinstance(value, dict)},
+        "settings": settings,
+        "versions": environment["versions"],
+        "machine": environment["machine"],
+        "precision": environment["precision"],
+    }
+    path = HERE / f"{name}.json"
+    path.write_text(json.dumps(content, indent=1) + "\n")
+    return path
+
+
+def table(result: RunResult) -> str:
+    """The accuracies of a run as a Markdown table: a row a model, a column a label count."""
+    counts = sorted({int(count) for by in result.summary.values() for count in by})
+    rows = [f"| labels | {' | '.join(map(str, counts))} |", f"|---|{'---|' * len(counts)}"]
+    for model in ORDER:
+        if model in result.summary:
+            found = [result.summary[model][str(count)] for count in counts]
+            cells = " | ".join(f"{100 * one.mean:.1f} ± {200 * one.std:.1f}" for one in found)
+            rows.append(f"| `{model}` | {cells} |")
+    return "\n".join(rows)
+
+
+def into_readme(text: str, marker: str) -> None:
+    """Puts `text` between `<!-- MARKER:begin -->` and `<!-- MARKER:end -->` of the README."""
+    path = HERE.parent / "README.md"
+    content = path.read_text()
+    begin, end = f"<!-- {marker}:begin -->", f"<!-- {marker}:end -->"
+    before, after = content[: content.index(begin) + len(begin)], content[content.index(end) :]
+    path.write_text(f"{before}\n{text}\n{after}")
+
+
+def main() -> None:
+    """Records a run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("name")
+    parser.add_argument("--readme", metavar="MARKER")
+    arguments = parser.parse_args()
+    print(record(arguments.run, arguments.name))
+    if arguments.readme:
+        into_readme(table(read_result(arguments.run)), arguments.readme)
+
+
+if __name__ == "__main__":
+    main()
