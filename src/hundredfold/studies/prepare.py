@@ -184,6 +184,8 @@ def _resolve(
         problems.append(
             f"plan.batch_size {settings.plan.batch_size} is larger than the pool of {len(parts.pool)} images"
         )
+    if settings.plan.batch_size % settings.devices:
+        problems.append(f"plan.batch_size {settings.plan.batch_size} does not divide by devices {settings.devices}")
     if settings.plan.validate and settings.plan.batch_size > len(parts.validation):
         settings = replace(settings, plan=replace(settings.plan, validate=False))
         notes.append(
