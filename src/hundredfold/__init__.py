@@ -9,6 +9,8 @@ Importing does no work: each name is loaded when it is first used.
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ _PUBLIC = {
     "read": "hundredfold.data.read",
     "run": "hundredfold.studies.few_labels",
 }
-__all__ = [*sorted(_PUBLIC)]  # noqa: PLE0604
+__all__ = [*sorted(_PUBLIC)]
 
 
 def __getattr__(name: str) -> Any:
@@ -46,6 +48,21 @@ def __getattr__(name: str) -> Any:
     if not _PUBLIC[name]:
         return importlib.import_module(f"hundredfold.{name}")
     return getattr(importlib.import_module(_PUBLIC[name]), name)
+
+
+class _Package(ModuleType):
+    """This module, whose `evaluate` stays the function.
+
+    Importing anything of the layer `hundredfold/evaluate/` binds the layer's module to that name. Nobody needs it
+    there: `from hundredfold.evaluate.probe import ...` finds it without.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name == "evaluate" and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __dir__() -> list[str]:

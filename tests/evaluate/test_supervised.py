@@ -102,5 +102,5 @@ def test_pixels_are_the_images(images: ImageSet) -> None:
 
 
 def test_settings_out_of_range_are_all_said() -> None:
-    problems = FinetuneSettings(steps=0, batch_size=1, lr=0.0, views=2.0, dropout=1.0).problems()
-    assert len(problems) == 5
+    problems = FinetuneSettings(steps=0, batch_size=1, lr=0.0, dropout=1.0).problems()
+    assert len(problems) == 4

@@ -1,10 +1,12 @@
+from dataclasses import asdict
+
 import pytest
 import torch
 
 from hundredfold.encoders.build import encoder
 from hundredfold.errors import SettingsError
 from hundredfold.methods import catalogue
-from hundredfold.methods.contrastive.simclr import SimCLR
+from hundredfold.methods.contrastive.simclr import Config, SimCLR
 from hundredfold.views.chain import Chain
 
 
@@ -29,7 +31,7 @@ def test_settings_are_checked_together_and_unknown_names_get_the_nearest():
 
 
 def test_what_is_not_given_keeps_its_default():
-    assert catalogue.resolved("simclr", {"hidden": 64}) == {"temperature": 0.2, "hidden": 64, "projection": 128}
+    assert catalogue.resolved("simclr", {"hidden": 64}) == asdict(Config(hidden=64))
     assert catalogue.resolved("simclr", {"hidden": "wide"}) == {"hidden": "wide"}, "told elsewhere, not lost here"
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import hundredfold
+from hundredfold.settings import toml_text
 
 Arrays = tuple[np.ndarray, np.ndarray]
 
@@ -38,16 +39,15 @@ def toy_file(toy: Arrays, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def quick() -> dict[str, Any]:
-    """Settings for a run of a second: 2 epochs of 2 steps, 2 draws, 2 label counts, 2 models."""
+    """Settings for a run of a second: 2 epochs of 2 steps; 2 draws of a label a class, so nothing to cross-validate."""
     return {
-        "epochs": 2,
-        "batch_size": 32,
-        "labels": 12,
-        "label_counts": (6, 12),
+        "labels": 3,
         "draws": 2,
-        "models": ("pixels", "linear_probe"),
+        "models": ("pixels", "linear_probe", "finetune"),
+        "plan": {"epochs": 2, "batch_size": 32},
         "encoder_settings": {"widths": (4,), "features": 16, "dropout": 0.1},
         "method_settings": {"hidden": 16, "projection": 8},
+        "finetune": {"steps": 3},
     }
 
 
@@ -55,12 +55,7 @@ def quick() -> dict[str, Any]:
 def quick_toml(quick: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same settings as a file."""
     path = tmp_path_factory.mktemp("settings") / "quick.toml"
-    path.write_text(
-        "labels = 12\nlabel_counts = [6, 12]\ndraws = 2\nmodels = ['pixels', 'linear_probe']\n"
-        "[plan]\nepochs = 2\nbatch_size = 32\n"
-        "[encoder_settings]\nwidths = [4]\nfeatures = 16\ndropout = 0.1\n"
-        "[method_settings]\nhidden = 16\nprojection = 8\n"
-    )
+    path.write_text(toml_text(quick))
     return path
 
 

@@ -35,17 +35,17 @@ class FinetuneSettings:
         batch_size: labelled images in a step, at most.
         lr: peak learning rate of fine-tuning.
         baseline_lr: peak learning rate from a random start.
-        views: strength of the views that fine-tuning sees, as a probability of applying them to a batch, 0..1.
+        views: train on random views of the images instead of the images themselves.
         weight_decay: see `Plan`.
         dropout: before the classifier, 0..1.
         label_smoothing: 0..1.
     """
 
-    steps: int = 200
+    steps: int = 100
     batch_size: int = 64
-    lr: float = 1e-3
+    lr: float = 3e-4
     baseline_lr: float = 1e-3
-    views: float = 1.0
+    views: bool = False
     weight_decay: float = 1e-2
     dropout: float = 0.0
     label_smoothing: float = 0.0
@@ -56,7 +56,6 @@ class FinetuneSettings:
             (self.steps >= 1, f"steps must be >= 1, got {self.steps}"),
             (self.batch_size >= 2, f"batch_size must be >= 2, got {self.batch_size}"),
             (self.lr > 0 and self.baseline_lr > 0, f"lr must be > 0, got {self.lr} and {self.baseline_lr}"),
-            (0 <= self.views <= 1, f"views must be in 0..1, got {self.views}"),
             (0 <= self.dropout < 1, f"dropout must be in 0..1, got {self.dropout}"),
         ]
         return [sentence for kept, sentence in rules if not kept]
@@ -96,7 +95,11 @@ def train_classifier(
             copy.deepcopy(encoder),
             classes,
             chain,
-            Config(dropout=settings.dropout, label_smoothing=settings.label_smoothing),
+            Config(
+                dropout=settings.dropout,
+                label_smoothing=settings.label_smoothing,
+                unit_length=start is not None and start.unit_length,
+            ),
         )
     if start is not None:
         with torch.no_grad():

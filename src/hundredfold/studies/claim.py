@@ -35,8 +35,10 @@ def claimed(path: Path, *, resume: bool = False, overwrite: bool = False) -> Ite
     lock = _lock(path)
     try:
         check_free(path, resume=resume, overwrite=overwrite)
-        atomic.sweep(path)
-        yield RunFolder(path)
+        folder = RunFolder(path)
+        for place in (path, folder.cells, folder.encoder, folder.classifier, folder.classifier / "encoder"):
+            atomic.sweep(place)
+        yield folder
     finally:
         if made and contents(path) == []:
             with contextlib.suppress(OSError):
@@ -57,7 +59,7 @@ def check_free(path: Path, *, resume: bool = False, overwrite: bool = False) -> 
             why=what,
             fix="--resume goes on with the run in it, --overwrite replaces it, --out chooses another folder",
         )
-    if not (path / "settings.toml").exists():
+    if not RunFolder(path).asked.exists():  # the first file that a run writes
         raise OutputError(
             f"there is no run in {path} to go on with",
             why=what,
@@ -66,17 +68,18 @@ def check_free(path: Path, *, resume: bool = False, overwrite: bool = False) -> 
 
 
 def contents(path: Path) -> list[str]:
-    """Names of what lies in `path`, apart from lock and log.
+    """Names of what lies in `path`, apart from lock, log and what a killed writer left.
 
     Raises:
         OutputError: it is no folder, or cannot be read.
     """
     try:
-        return sorted(item.name for item in path.iterdir() if item.name not in (LOCK, LOG)) if path.exists() else []
+        names = sorted(item.name for item in path.iterdir()) if path.exists() else []
     except OSError as problem:
         raise OutputError(
             f"cannot read {path}", why=problem.strerror or str(problem), fix="choose another folder with --out"
         ) from problem
+    return [name for name in names if name not in (LOCK, LOG) and not name.endswith(atomic.ENDING)]
 
 
 def free_name(source: str, method: str) -> Path:

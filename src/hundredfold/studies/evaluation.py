@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -101,7 +102,7 @@ class Learner:
         hidden = images.labels.clone()
         hidden[parts.test] = -1
         self.labels = hidden
-        self.images: ImageSet = images.to(prepared.engine.device)
+        self.images: ImageSet = replace(images, labels=hidden).to(prepared.engine.device)
 
     def outcome(self, cell: Cell) -> Outcome:
         """Learns a cell and predicts the test images."""
@@ -128,7 +129,8 @@ class Learner:
         if cell.model == "knn":
             neighbours = nearest_neighbours(x, y, len(self.prepared.classes), seed=seed)
             return neighbours.probabilities, {"k": float(neighbours.k)}, neighbours.cross_validation
-        probe = linear_probe(x, y, len(self.prepared.classes), seed=seed)
+        classes, learnt = len(self.prepared.classes), cell.model != "pixels"
+        probe = linear_probe(x, y, classes, seed=seed, unit_length=learnt)
         return probe.probabilities, {"inverse_penalty": probe.inverse_penalty}, probe.cross_validation
 
     def probe(self, cell: Cell) -> Probe:
@@ -148,7 +150,7 @@ class Learner:
             len(self.prepared.classes),
             settings=options,
             lr=options.lr if pretrained else options.baseline_lr,
-            chain=chain if pretrained else Chain(()),
+            chain=chain,
             engine=self.prepared.engine,
             seed=derive(self.settings.seed, "supervised", cell.draw, cell.labels),
             start=self.probe(cell) if pretrained else None,

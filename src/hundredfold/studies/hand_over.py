@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.nn import functional
 
 from hundredfold import atomic
 from hundredfold.encoders._base import Encoder
@@ -45,8 +46,8 @@ class Classifier:
     classes: tuple[str, ...]
 
     def probabilities(self, features: Tensor) -> Tensor:
-        """[n, classes] of the encoder's features [n, d]."""
-        return (features @ self.weight.T + self.bias).softmax(1)
+        """[n, classes] of the encoder's features [n, d], which are brought to length 1 as by the probe."""
+        return (functional.normalize(features, dim=1) @ self.weight.T + self.bias).softmax(1)
 
 
 def choose(

@@ -41,8 +41,8 @@ WRITTEN = (  # all that a run writes, in the order in which it goes: at no momen
     "environment.json",
     ".worker-failure.json",
     LOG,
-    "asked.toml",
     "settings.toml",
+    "asked.toml",
 )
 DECIDING = (  # what the last digits of a number depend on
     "hundredfold",
@@ -195,6 +195,8 @@ class RunFolder:
 
     def write_splits(self, split: Split) -> None:
         """`splits.json`: positions in the images to learn from (and in the test set, if the source brings one)."""
+        if self.splits.exists():  # settings and data are those of before, so is this
+            return
         content = {
             "unlabelled": split.pool.tolist(),
             "validation": split.validation.tolist(),

@@ -29,12 +29,13 @@ class Config:
     """Settings of SimCLR.
 
     Attributes:
-        temperature: of the loss, > 0.
+        temperature: of the loss, > 0. The paper's 0.5 (its best for CIFAR-10, appendix B.9) also suited MNIST, where 0.2
+            told images apart too well: 89 against 84 % with 20 labels.
         hidden: width of the projection head's hidden layer.
         projection: dimensions in which views are compared.
     """
 
-    temperature: float = 0.2
+    temperature: float = 0.5
     hidden: int = 512
     projection: int = 128
 

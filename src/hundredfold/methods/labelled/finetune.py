@@ -26,10 +26,12 @@ class Config:
     Attributes:
         label_smoothing: share of the target spread over all classes, 0..1.
         dropout: before the classifier, 0..1.
+        unit_length: bring features to length 1 before the classifier, as the linear probe does.
     """
 
     label_smoothing: float = 0.0
     dropout: float = 0.0
+    unit_length: bool = False
 
 
 class LabelledImages(NamedTuple):
@@ -63,7 +65,10 @@ class Finetune(Method):
 
     def logits(self, images: Tensor) -> Tensor:
         """[b, classes] of images [b, c, h, w] in 0..1."""
-        out: Tensor = self.classifier(self.dropout(self.encoder(images)))
+        features = self.encoder(images)
+        if self.config.unit_length:
+            features = functional.normalize(features.float(), dim=1)
+        out: Tensor = self.classifier(self.dropout(features))
         return out
 
     def forward(self, views: LabelledImages) -> Step:

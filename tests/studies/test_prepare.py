@@ -1,0 +1,130 @@
+"""From what was asked to what will be done: splits, statistics, and every way in which data cannot serve."""
+
+import numpy as np
+import pytest
+import torch
+
+from hundredfold.data.read import read
+from hundredfold.errors import DataError, SettingsError
+from hundredfold.studies.prepare import channel_statistics, fingerprint, prepare
+
+
+def make(source, needs_labels=True, **given):
+    return prepare(source, given, needs_labels=needs_labels)
+
+
+def images(count=60, classes=3, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, (count, 8, 8), dtype=np.uint8), np.arange(count) % classes
+
+
+def test_labels_zero_takes_all_there_are():
+    prepared = make(images(), labels=0, draws=2)
+    assert prepared.settings.labels == 40 == len(prepared.split.draws[0])  # 60 less 12 to test on, 8 to validate
+    assert max(prepared.settings.label_counts) == 40
+
+
+def test_fewer_labels_than_asked_for_are_told():
+    prepared = make(images(), labels=100, draws=1)
+    assert prepared.settings.labels == 40
+    assert "40 labels a draw: there are no more than that beside the test images" in prepared.notes
+
+
+def test_quoted_numbers_are_numbers():
+    assert make(images(), labels="10", draws="2", seed="3").settings.labels == 10
+
+
+def test_unlabelled_images_serve_pretraining_alone():
+    pixels, labels = images()
+    labels = labels.copy()
+    labels[30:] = -1
+    prepared = make((pixels, labels), labels=6, draws=1)
+    assert set(prepared.split.draws[0].tolist()) <= set(range(30))
+    assert len(prepared.split.pool) + len(prepared.split.validation) + len(prepared.split.test) == 60
+
+
+@pytest.mark.parametrize(
+    "source, given, told",
+    [
+        ((images()[0][:1], np.zeros(1)), {}, "at least 2 are needed"),
+        (images()[0], {}, "no image carries a label"),
+        ((images()[0], np.zeros(60)), {}, "of one class"),
+        (images(), {"labels": 2}, "fewer labels than classes: --labels 2 for 3 classes"),
+        ((images()[0], np.r_[np.arange(3), np.full(57, -1)]), {"labels": 3}, "no labelled image is left to test on"),
+    ],
+    ids=["one image", "no labels", "one class", "fewer labels than classes", "nothing to test on"],
+)
+def test_data_that_cannot_serve(source, given, told):
+    with pytest.raises(DataError, match=told) as refused:
+        make(source, **given)
+    assert refused.value.exit_status == 2
+
+
+def test_settings_that_the_data_do_not_allow_are_told_together():
+    with pytest.raises(SettingsError) as refused:
+        make(images(), labels=10, label_counts=(5, 30), plan={"batch_size": 64})
+    assert refused.value.problems == (
+        "plan.batch_size 64 is larger than the pool of 40 images",
+        "label_counts go up to 30, but a draw has 10 labels",
+    )
+
+
+def test_no_source_is_told():
+    with pytest.raises(SettingsError, match="no SOURCE"):
+        make(None)
+
+
+def test_pretraining_needs_no_labels_and_takes_every_image():
+    prepared = make(images()[0], needs_labels=False)
+    assert prepared.split.draws == () and len(prepared.split.test) == 0
+    assert len(prepared.split.pool) + len(prepared.split.validation) == 60
+    assert prepared.held_out() is None
+
+
+def test_a_test_set_of_its_own_is_used_for_nothing_else(tmp_path):
+    pixels, labels = images()
+    np.savez(tmp_path / "a.npz", x_train=pixels[:40], y_train=labels[:40], x_test=pixels[40:], y_test=labels[40:])
+    prepared = make(str(tmp_path / "a.npz"), labels=6, draws=1)
+    assert len(prepared.split.test) == 0 and len(prepared.held_out()) == 20
+    np.savez(tmp_path / "t.npz", images=pixels[40:], labels=labels[40:])
+    prepared = make((pixels[:40], labels[:40]), labels=6, draws=1, test=str(tmp_path / "t.npz"))
+    assert len(prepared.held_out()) == 20 and len(prepared.images) == 40
+
+
+def test_validation_is_left_out_where_it_cannot_compare():
+    prepared = make(images(), labels=6, plan={"batch_size": 32})
+    assert not prepared.settings.plan.validate
+    assert any(note.startswith("no validation loss: 8 held-out images") for note in prepared.notes)
+    assert make(images(), labels=6, plan={"batch_size": 8}).settings.plan.validate
+
+
+def test_statistics_are_those_of_the_pool():
+    rng = np.random.default_rng(0)
+    found = read(rng.integers(0, 256, (40, 6, 5, 3), dtype=np.uint8)).train
+    index = torch.arange(10, 40)
+    mean, std = channel_statistics(found, index, seed=0)
+    values = found.take(index).double() / 255
+    for channel in range(3):
+        flat = values[:, channel].flatten().tolist()
+        average = sum(flat) / len(flat)
+        assert mean[channel] == pytest.approx(average)
+        assert std[channel] == pytest.approx((sum((v - average) ** 2 for v in flat) / len(flat)) ** 0.5)
+    flat = read(np.full((4, 4, 4), 77, dtype=np.uint8)).train
+    assert channel_statistics(flat, torch.arange(4), seed=0)[1] == pytest.approx((0.0,), abs=1e-6)
+
+
+def test_the_fingerprint_sees_pixels_labels_names_and_parts():
+    pixels, labels = images()
+    seen = {fingerprint(read((pixels, labels)))}
+    assert fingerprint(read((pixels.copy(), labels.copy()))) in seen
+    other_pixel, other_label = pixels.copy(), labels.copy()
+    other_pixel[-1, -1, -1] ^= 1
+    other_label[7] = (other_label[7] + 1) % 3
+    for changed in ((other_pixel, labels), (pixels, other_label), (pixels[:-1], labels[:-1]), (pixels[::-1], labels)):
+        seen.add(fingerprint(read(changed)))
+    assert len(seen) == 5
+
+
+def test_more_processes_need_a_source_that_they_can_read():
+    with pytest.raises(SettingsError, match="other processes can read"):
+        make(images(), labels=6, devices=2)
