@@ -18,9 +18,11 @@ import click
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def command(runs: tuple[Path, ...], to: Path | None, debug: bool) -> None:
     """Write report.html of a RUN again, or one page that compares several."""
-    from hundredfold.report.page import write_comparison, write_report
-
     if len(runs) == 1:
+        from hundredfold.report.page import write_report
+
         click.echo(write_report(runs[0]))
     else:
+        from hundredfold.report.page import write_comparison
+
         click.echo(write_comparison(runs, to or Path("comparison.html")))

@@ -49,9 +49,7 @@ class Probe:
         return self.logits(features).softmax(1)
 
 
-def linear_probe(
-    features: Tensor, labels: Tensor, classes: int, *, seed: int, unit_length: bool = True
-) -> Probe:
+def linear_probe(features: Tensor, labels: Tensor, classes: int, *, seed: int, unit_length: bool = True) -> Probe:
     """A probe whose penalty is chosen by cross-validation on these labels alone.
 
     Args:

@@ -82,9 +82,7 @@ def interval(values: Sequence[float]) -> Interval:
     mean = sum(values) / len(values)
     spread = sum((value - mean) ** 2 for value in values) / (len(values) - 1) if len(values) > 1 else 0.0
     std = math.sqrt(spread)
-    return Interval(
-        mean=mean, std=std, low=max(0.0, mean - 2 * std), high=min(1.0, mean + 2 * std), draws=len(values)
-    )
+    return Interval(mean=mean, std=std, low=max(0.0, mean - 2 * std), high=min(1.0, mean + 2 * std), draws=len(values))
 
 
 def summarise(records: Iterable[Score]) -> dict[str, dict[str, Interval]]:

@@ -31,7 +31,7 @@ def claimed(path: Path, *, resume: bool = False, overwrite: bool = False) -> Ite
     """
     if resume and not path.exists():
         raise OutputError(f"there is no run in {path}", fix="look for the folder, or leave --resume out to start one")
-    made = not path.exists()
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
     lock = _lock(path)
     try:
         check_free(path, resume=resume, overwrite=overwrite)
@@ -41,9 +41,7 @@ def claimed(path: Path, *, resume: bool = False, overwrite: bool = False) -> Ite
         yield folder
     finally:
         if made and contents(path) == []:
-            with contextlib.suppress(OSError):
-                (path / LOCK).unlink()
-                path.rmdir()
+            _take_back(path, made)
         lock.close()
 
 
@@ -102,6 +100,14 @@ def require_room(path: Path, needed: int) -> None:
             why=f"checkpoints and results take about {needed / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free",
             fix="free some space, or choose another --out",
         )
+
+
+def _take_back(path: Path, made: list[Path]) -> None:
+    """Removes the folders that were made for a run that did not begin, as far as they are empty."""
+    with contextlib.suppress(OSError):
+        (path / LOCK).unlink()
+        for folder in made:
+            folder.rmdir()
 
 
 def _lock(path: Path) -> IO[Any]:

@@ -89,9 +89,7 @@ def hand_over(prepared: Prepared, encoder: Encoder, folder: Path) -> None:
     """Learns the linear probe from the first draw once more and keeps it as a classifier in `folder`."""
     learner = Learner(prepared, encoder, None)
     probe = learner.probe(Cell(model="linear_probe", labels=prepared.settings.labels, draw=0))
-    save_classifier(
-        Classifier(encoder=encoder, weight=probe.weight, bias=probe.bias, classes=prepared.classes), folder
-    )
+    save_classifier(Classifier(encoder=encoder, weight=probe.weight, bias=probe.bias, classes=prepared.classes), folder)
 
 
 def save_classifier(classifier: Classifier, folder: Path) -> None:
