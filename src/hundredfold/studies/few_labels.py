@@ -138,7 +138,7 @@ def evaluate(
         check_fit(encoder, prepared, origin)
 
         def work(folder: RunFolder, talk: Surroundings, stop: StopRequest) -> RunResult:
-            result = _result(prepared, notes=(f"encoder: the one of {origin}",))
+            result = _result(prepared, notes=(f"encoder: the one of {origin}", *_seen_before(prepared)))
             return _evaluated(result, encoder, prepared, folder, talk, stop)
 
         return work
@@ -213,6 +213,14 @@ def _result(prepared: Prepared, *, notes: tuple[str, ...]) -> RunResult:
         seconds={},
         data=prepared.source.summary(),
         notes=notes,
+    )
+
+
+def _seen_before(prepared: Prepared) -> tuple[str, ...]:
+    if prepared.source.test is not None:
+        return ()
+    return (
+        "test images were held out of this source: if the encoder was pre-trained on it, it has seen them without labels",
     )
 
 

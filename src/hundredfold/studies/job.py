@@ -130,8 +130,8 @@ def _carried_out(
         talk.tell(f"{folder.path} is finished: nothing to do")
         write_report(folder.path)
         return finished
-    for note in notes:
-        talk.tell(note)
+    for line in (f"run folder: {folder.path}", *notes):
+        talk.tell(line)
     with StopRequest() as stop:
         result = work(folder, talk, stop)
     total = sum(result.seconds.values()) or time.monotonic() - began
