@@ -63,7 +63,12 @@ def child(request):
 
 def warm_up():
     """Imports what a run would import on its way. No backward pass: after one, autograd refuses to be forked."""
-    for name in ("sklearn.linear_model", "sklearn.model_selection", "sklearn.datasets", "torch.utils.tensorboard"):
+    for name in (
+        "sklearn.linear_model",
+        "sklearn.model_selection",
+        "sklearn.datasets",
+        "tensorboard.summary.writer.record_writer",
+    ):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     weight = torch.nn.Parameter(torch.zeros(2, 2))

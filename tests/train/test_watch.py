@@ -1,6 +1,8 @@
 import io
 import json
+import os
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -76,19 +78,41 @@ def test_a_bar_that_never_began_can_finish(capsys):
     ProgressBar().finish()
 
 
+def scalars(folder):
+    """Tag -> [(step, value)], as TensorBoard itself reads the files."""
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    events = accumulator.EventAccumulator(str(folder)).Reload()
+    return {tag: [(found.step, found.value) for found in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+
+
 def test_tensorboard_gets_what_there_is(tmp_path):
     pytest.importorskip("tensorboard")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    watch = TensorBoard(tmp_path)
-    assert list(tmp_path.iterdir()) == [], "nothing is opened before training begins"
+    watch = TensorBoard(tmp_path / "t")
+    assert not (tmp_path / "t").exists(), "nothing is opened before training begins"
     watch.start(0)
+    watch.epoch(replace(EPOCH, epoch=1, step=3, val_loss=None))
     watch.epoch(EPOCH)
     watch.finish()
-    events = EventAccumulator(str(tmp_path)).Reload()
-    assert set(events.Tags()["scalars"]) == {"loss", "val_loss", "lr", "images_per_second", "data_wait"}
-    (loss,) = events.Scalars("loss")
-    assert (loss.step, loss.value) == (6, 1.25)
+    found = scalars(tmp_path / "t")
+    assert found.keys() == {"loss", "val_loss", "lr", "images_per_second", "data_wait"}
+    assert found["loss"] == [(3, 1.25), (6, 1.25)] and found["val_loss"] == [(6, 1.5)]
+    (path,) = (tmp_path / "t").iterdir()
+    assert os.uname().nodename not in path.name.split(".")
+
+
+def test_tensorboard_of_a_resumed_run_shows_each_step_once(tmp_path):
+    pytest.importorskip("tensorboard")
+    for first, steps in ((0, (3, 6)), (3, (6, 9))):
+        watch = TensorBoard(tmp_path)
+        watch.start(first)
+        for step in steps:
+            watch.epoch(replace(EPOCH, step=step, loss=first + step))
+        watch.finish()
+    assert scalars(tmp_path)["loss"] == [(3, 3.0), (6, 9.0), (9, 12.0)]
+
+
+def test_tensorboard_that_never_began_can_finish(tmp_path):
+    TensorBoard(tmp_path).finish()
 
 
 def test_one_that_fails_is_told_nothing_more():
@@ -117,3 +141,17 @@ def test_one_that_fails_is_told_nothing_more():
         assert fine.told == ["start", "step", "epoch", "finish"]
         assert broken.told == fine.told[: fine.told.index(where) + 1]
         assert notes == [f"Fails failed and was left out (in {where}); training went on"]
+
+
+def test_quick_epochs_are_not_a_line_each_but_the_first_and_the_last_are():
+    stream = io.StringIO()
+    lines = Lines(stream, every=1000)
+    for number in range(1, 6):
+        step = StepRecord(
+            step=number, steps=5, epoch=number, epochs=5, loss=1.0, lr=0.1, images=8, data_wait=0.0, seconds=0.1
+        )
+        lines.step(step)
+        lines.epoch(
+            EpochRecord(epoch=number, step=number, loss=1.0, lr=0.1, images_per_second=1, data_wait=0, seconds=1)
+        )
+    assert [line.split()[:2] for line in stream.getvalue().splitlines()] == [["epoch", "1"], ["epoch", "5"]]

@@ -21,7 +21,8 @@ def show_result(result: RunResult, seconds: float) -> None:
         for model in sorted(result.summary, key=lambda name: ORDER.index(name) if name in ORDER else -1):
             found = result.summary[model].get(str(labels))
             if found:
-                click.echo(f"  {model:<15} {100 * found.mean:5.1f} %  ± {200 * found.std:.1f}  ({found.draws} draws)")
+                spread = f"± {200 * found.std:.1f}  ({found.draws} draws)" if found.draws > 1 else "(one draw)"
+                click.echo(f"  {model:<15} {100 * found.mean:5.1f} %  {spread}")
     for sentence in result.verdict:
         click.echo(sentence)
     click.echo(f"{seconds:.0f} s. Report: {result.folder}/report.html")

@@ -9,9 +9,15 @@ from collections.abc import Iterator, Mapping
 
 from hundredfold.records import Interval, Similarity, TrainingResult
 
-COLLAPSED = 0.98  # mean negative similarity above which views of different images look alike
+COLLAPSED = 0.9  # mean negative similarity above which views of different images look alike
 FEW_DIMENSIONS = 0.02  # effective rank as a share of the dimensions below which features hardly vary
 NOT_LEARNING = 0.9  # share of the chance level above which the loss says that views are not told apart
+LEAST_GAIN = 0.05  # points: less than what is printed
+REFERENCES = (
+    ("baseline", "the same network from scratch"),
+    ("random_encoder", "a random encoder"),
+    ("pixels", "the raw pixels"),
+)
 OVERFITTED = 0.3  # nats between validation and training loss
 SETTLED = 200  # steps after which the running statistics that validation uses have caught up
 
@@ -40,8 +46,8 @@ def _representation(found: Similarity | None) -> Iterator[str]:
         return
     if found.negative_mean > COLLAPSED:
         yield (
-            f"The representation has collapsed: views of different images have a mean cosine similarity of "
-            f"{found.negative_mean:.2f}. Lower the learning rate, or use a method with negatives."
+            f"The representation has collapsed, or has not unfolded yet: views of different images have a mean cosine "
+            f"similarity of {found.negative_mean:.2f}. Train longer; if it stays so, lower the learning rate."
         )
     elif found.effective_rank < max(2.0, FEW_DIMENSIONS * found.dimensions):
         yield (
@@ -78,10 +84,12 @@ def _gain(at: Mapping[str, Interval]) -> Iterator[str]:
     if "linear_probe" not in at:
         return
     probe = at["linear_probe"].mean
-    for other, what in (("baseline", "the same network from scratch"), ("random_encoder", "a random encoder")):
+    for other, what in REFERENCES:
         if other in at:
             gain = 100 * (probe - at[other].mean)
-            if gain > 0:
+            if abs(gain) < LEAST_GAIN:
+                yield f"Pre-training makes no difference to {what} ({100 * at[other].mean:.1f} %)."
+            elif gain > 0:
                 yield f"Pre-training adds {gain:.1f} points over {what} ({100 * at[other].mean:.1f} %)."
             else:
                 yield (

@@ -59,14 +59,17 @@ def linear_probe(features: Tensor, labels: Tensor, classes: int, *, seed: int, u
         seed: of the folds.
         unit_length: bring features to length 1 first.
     """
+    from threadpoolctl import threadpool_limits
+
     read = functional.normalize(features, dim=1) if unit_length else features
 
     def fit_and_predict(penalty: float, x: Tensor, y: Tensor, out: Tensor) -> Tensor:
         weight, bias = logistic_regression(x, y, classes, inverse_penalty=penalty)
         return (out @ weight.T + bias).argmax(1)
 
-    choice = choose(GRID, DEFAULT, fit_and_predict, read, labels, seed=seed)
-    weight, bias = logistic_regression(read, labels, classes, inverse_penalty=choice.value)
+    with threadpool_limits(1):  # a hundred rows: threads would only wait for each other
+        choice = choose(GRID, DEFAULT, fit_and_predict, read, labels, seed=seed)
+        weight, bias = logistic_regression(read, labels, classes, inverse_penalty=choice.value)
     return Probe(
         weight=weight,
         bias=bias,
@@ -86,15 +89,13 @@ def logistic_regression(
     it is searched there, exactly and many times faster.
     """
     from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
 
     centre = features.mean(0)
     centred = (features - centre).double()
     scale = centred.square().mean().sqrt().clamp_min(1e-12)
     u, s, vt = torch.linalg.svd(centred / scale, full_matrices=False)  # [n, r], [r], [r, d]
     regression = LogisticRegression(C=inverse_penalty, max_iter=5000, tol=1e-5)
-    with threadpool_limits(1):  # a hundred rows: threads would only wait for each other
-        regression.fit((u * s).numpy(), labels.numpy())
+    regression.fit((u * s).numpy(), labels.numpy())
     coefficients = torch.from_numpy(regression.coef_)  # [present classes, r], or [1, r] for two
     intercept = torch.from_numpy(regression.intercept_)
     if len(coefficients) == 1:  # two classes: one logit, that of the second

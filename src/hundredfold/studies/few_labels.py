@@ -220,7 +220,7 @@ def _seen_before(prepared: Prepared) -> tuple[str, ...]:
     if prepared.source.test is not None:
         return ()
     return (
-        "test images were held out of this source: if the encoder was pre-trained on it, it has seen them without labels",
+        "test images were held out of this source: an encoder that was pre-trained on it has seen them, without labels",
     )
 
 

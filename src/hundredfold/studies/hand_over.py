@@ -109,6 +109,8 @@ def load_classifier(run: Path) -> Classifier:
         CheckpointError: there is none, or it is damaged.
     """
     folder = run / "classifier"
+    if not run.is_dir():
+        raise CheckpointError(f"there is no folder {run}", fix="name the folder of a run that has finished")
     if not folder.is_dir():
         raise CheckpointError(
             f"{run} holds no classifier",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from hundredfold import atomic
-from hundredfold.errors import Interrupted, OutputError, SettingsError
+from hundredfold.errors import HundredfoldError, Interrupted, OutputError, SettingsError
 from hundredfold.records import RunResult, from_json, to_json
 from hundredfold.report.page import write_report
 from hundredfold.settings import Table, overlay
@@ -96,10 +96,13 @@ def carry_out(job: Job, source: Any, request: Request, *, needs_labels: bool, fi
                 raise _explained(stopped, folder, talk, log) from None
             except Interrupted as stopped:
                 raise _explained(stopped, folder, talk, log) from None
-            except Exception as problem:
-                if folder.settings.exists() or not hasattr(problem, "exit_status"):
+            except HundredfoldError as problem:
+                if folder.settings.exists():
                     log.failure(problem)
-                    problem.add_note(f"the traceback is in {folder.log}")
+                raise
+            except Exception as problem:
+                log.failure(problem)
+                problem.add_note(f"the traceback is in {folder.log}")
                 raise
 
 
@@ -109,10 +112,10 @@ def resume_command(command: Sequence[str], path: Path) -> str:
     >>> resume_command(["hundredfold", "run", "my photos", "--overwrite"], Path("demo"))
     "hundredfold run 'my photos' --resume --out demo"
     """
-    kept = [part for part in command if part not in ("--overwrite", "--resume")]
-    if not any(part == "--out" or part.startswith("--out=") for part in kept):
-        return shlex.join([*kept, "--resume", "--out", str(path)])
-    return shlex.join([*kept, "--resume"])
+    end = list(command).index("--") if "--" in command else len(command)  # what follows is no option
+    kept = [part for part in command[:end] if part not in ("--overwrite", "--resume")]
+    named = any(part == "--out" or part.startswith("--out=") for part in kept)
+    return shlex.join([*kept, "--resume", *([] if named else ["--out", str(path)]), *command[end:]])
 
 
 def _carried_out(

@@ -104,7 +104,7 @@ def prepare(source: Any, given: Table, *, needs_labels: bool) -> Prepared:
         engine=engine,
         mean=mean,
         std=std,
-        notes=(*found.train.notes, *reasons, *more, f"precision: {engine.precision} on {engine.device.type}"),
+        notes=(*found.train.notes, *_left_out(found), *reasons, *more, f"precision: {engine.precision} on {engine.device.type}"),
     )
 
 
@@ -204,6 +204,13 @@ def _resolve(
     if problems:
         raise SettingsError(problems)
     return settings, tuple(notes)
+
+
+def _left_out(found: Source) -> list[str]:
+    bad = found.summary().bad_files
+    if not bad:
+        return []
+    return [f"{len(bad)} files could not be used and were left out; the first: {bad[0].path} ({bad[0].reason})"]
 
 
 def _describe(source: Any) -> str:

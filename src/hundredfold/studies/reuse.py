@@ -13,7 +13,8 @@ from hundredfold.studies.prepare import Prepared
 def settings_of(encoder: Encoder, origin: Path) -> Table:
     """The settings of a run that uses the encoder of `origin` as it is."""
     spec = encoder.spec
-    settings = {"encoder": spec.name, "encoder_settings": spec.settings, "init_from": str(origin)}
+    nothing = {"epochs": 0, "validate": False}
+    settings = {"encoder": spec.name, "encoder_settings": spec.settings, "init_from": str(origin), "plan": nothing}
     return {**settings, "image_size": spec.height} if spec.height == spec.width else settings
 
 

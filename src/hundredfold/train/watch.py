@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any, TextIO
 
 from hundredfold import atomic
 from hundredfold.records import EpochRecord
@@ -137,47 +137,73 @@ class MetricsFile(Watch):
 class TensorBoard(Watch):
     """Event files for `tensorboard --logdir RUN`; needs the package `tensorboard`.
 
-    A resumed run hides what an interrupted one wrote of the steps that it does again.
+    Each epoch is written when it ends, by the loop's own thread: the package's writer has one of its own, which prints
+    a traceback over everything when the disk is full, and puts the name of the machine into that of the file.
+
+    Args:
+        folder: where the files go; it is made when training begins.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.writer: Any = None
+        self._file: IO[bytes] | None = None
 
     def start(self, first_step: int) -> None:
-        """Opens an event file."""
-        from torch.utils.tensorboard import SummaryWriter
+        """Opens a new file; a resumed run hides what an interrupted one wrote of the steps that it does again."""
+        from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
-        self.writer = SummaryWriter(str(self.folder), purge_step=first_step + 1 if first_step else None)
+        atomic.make_folder(self.folder)
+        number = sum(1 for _ in self.folder.iterdir())
+        self._file = (self.folder / f"events.out.tfevents.{int(time.time())}.{number}").open("xb")
+        self._write(Event(file_version="brain.Event:2"))
+        if first_step:
+            self._write(Event(step=first_step + 1, session_log=SessionLog(status=SessionLog.START)))
 
     def epoch(self, record: EpochRecord) -> None:
         """Scalars of the epoch, at its last step."""
-        for name in ("loss", "val_loss", "lr", "images_per_second", "data_wait"):
-            value = getattr(record, name)
-            if value is not None:
-                self.writer.add_scalar(name, value, record.step)
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        names = ("loss", "val_loss", "lr", "images_per_second", "data_wait")
+        values = {name: getattr(record, name) for name in names}
+        scalars = [Summary.Value(tag=name, simple_value=value) for name, value in values.items() if value is not None]
+        self._write(Event(step=record.step, summary=Summary(value=scalars)))
 
     def finish(self) -> None:
-        """Closes the event file."""
-        self.writer.close()
+        """Closes the file."""
+        if self._file:
+            self._file.close()
+
+    def _write(self, event: Any) -> None:
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
+        event.wall_time = time.time()
+        writer = RecordWriter(self._file)
+        writer.write(event.SerializeToString())
+        writer.flush()
 
 
 class Lines(Watch):
-    """Plain lines, one an epoch and at most one every `every` seconds, for logs and pipes."""
+    """Plain lines for logs and pipes: the first and the last epoch, and between them one every `every` seconds."""
 
     def __init__(self, stream: TextIO | None = None, *, every: float = 15.0) -> None:
         self.stream = stream or sys.stderr
         self.every = every
         self._last = time.monotonic()
+        self._said = False
+        self._ended = False
 
     def step(self, record: StepRecord) -> None:
         """A line if the last one is long ago."""
         if time.monotonic() - self._last >= self.every:
             self._print(f"step {record.step}/{record.steps}  loss {record.loss:.4f}")
+        self._ended = record.step == record.steps
 
     def epoch(self, record: EpochRecord) -> None:
-        """A line."""
-        self._print(describe(record))
+        """A line, unless the last one was just now and more epochs come."""
+        if self._ended or not self._said or time.monotonic() - self._last >= self.every / 3:
+            self._said = True
+            self._print(describe(record))
 
     def _print(self, line: str) -> None:
         self._last = time.monotonic()
