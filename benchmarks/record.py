@@ -11,9 +11,8 @@ import argparse
 import json
 from pathlib import Path
 
-from hundredfold.records import RunResult, to_plain
+from hundredfold.records import RunResult, from_json, to_plain
 from hundredfold.settings import read_toml
-from hundredfold.studies.few_labels import read_result
 
 HERE = Path(__file__).parent
 ORDER = ("pixels", "random_encoder", "baseline", "knn", "linear_probe", "finetune")
@@ -21,7 +20,7 @@ ORDER = ("pixels", "random_encoder", "baseline", "knn", "linear_probe", "finetun
 
 def record(run: Path, name: str) -> Path:
     """Writes `benchmarks/NAME.json` from a run folder."""
-    result = read_result(run)
+    result = from_json(RunResult, (run / "results.json").read_text())
     environment = json.loads((run / "environment.json").read_text())
     settings = {key: value for key, value in read_toml(run / "settings.toml").items() if key not in ("source", "test")}
     content = {
@@ -70,7 +69,8 @@ def main() -> None:
     arguments = parser.parse_args()
     print(record(arguments.run, arguments.name))
     if arguments.readme:
-        into_readme(table(read_result(arguments.run)), arguments.readme)
+        result = from_json(RunResult, (arguments.run / "results.json").read_text())
+        into_readme(table(result), arguments.readme)
 
 
 if __name__ == "__main__":

@@ -146,7 +146,7 @@ def test_links_lead_somewhere(page):
 def test_the_levels_of_the_loss_are_those_of_the_formulas():
     text = " ".join((ROOT / "docs" / "read-a-report.md").read_text().split())
     assert f"(n = 256: {nt_xent_chance(256):.2f})" in text
-    assert f"(n = 256, t = 0.2: about {nt_xent_floor(256, 0.2):.2f})" in text
+    assert f"(n = 256, t = 0.5: about {nt_xent_floor(256, 0.5):.2f})" in text
     assert math.isclose(nt_xent_chance(256), math.log(2 * 256 - 1))
 
 
