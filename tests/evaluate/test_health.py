@@ -47,6 +47,17 @@ def test_a_loss_at_chance() -> None:
     assert any("hardly learnt" in sentence and "4.80" in sentence for sentence in verdict(HEALTHY, lost, {}, 100))
 
 
+def test_the_way_from_chance_to_the_floor_counts_and_not_the_number() -> None:
+    high = replace(TRAINED, floor=4.0, epochs=(replace(EPOCH, loss=4.4, val_loss=4.4),))  # a high temperature
+    assert not any("hardly learnt" in sentence for sentence in verdict(HEALTHY, high, {}, 100))
+    stuck = replace(high, epochs=(replace(EPOCH, loss=4.7, val_loss=4.7),))
+    assert any("hardly learnt" in sentence for sentence in verdict(HEALTHY, stuck, {}, 100))
+
+
+def test_no_difference_is_said_as_such() -> None:
+    assert "makes no difference" in verdict(None, None, summary(0.9, 0.9), 100)[0]
+
+
 def test_a_gap_between_training_and_validation_once_the_statistics_have_settled() -> None:
     apart = replace(TRAINED, epochs=(replace(EPOCH, val_loss=3.0),))
     assert any("fits its own images" in sentence for sentence in verdict(HEALTHY, apart, {}, 100))

@@ -11,7 +11,7 @@ from hundredfold.records import Interval, Similarity, TrainingResult
 
 COLLAPSED = 0.9  # mean negative similarity above which views of different images look alike
 FEW_DIMENSIONS = 0.02  # effective rank as a share of the dimensions below which features hardly vary
-NOT_LEARNING = 0.9  # share of the chance level above which the loss says that views are not told apart
+NOT_LEARNING = 0.8  # share of the way from floor to chance above which the loss says that views are not told apart
 LEAST_GAIN = 0.05  # points: less than what is printed
 REFERENCES = (
     ("baseline", "the same network from scratch"),
@@ -60,7 +60,8 @@ def _training(training: TrainingResult | None) -> Iterator[str]:
     if training is None or not training.epochs:
         return
     last = training.epochs[-1]
-    if training.chance and last.loss > NOT_LEARNING * training.chance:
+    floor = training.floor or 0.0
+    if training.chance and last.loss - floor > NOT_LEARNING * (training.chance - floor):
         yield (
             f"Pre-training hardly learnt: the loss ended at {last.loss:.2f}, chance is {training.chance:.2f}. "
             "Train longer, raise the learning rate, or use weaker views."
