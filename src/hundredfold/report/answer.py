@@ -14,6 +14,7 @@ from hundredfold.records import Interval, RunResult, Score
 from hundredfold.report.wording import count, counted, duration, method_title, model_title, percent, points, value
 
 BASELINE = "baseline"
+SMALLEST = 0.0005  # a difference that is printed as 0.0 points
 
 # How a model is called inside the sentence; {features} says what its encoder learnt from.
 PHRASES = {
@@ -135,7 +136,8 @@ def answer(result: RunResult, unlabelled: int | None = None) -> Answer:
     phrase = PHRASES.get(model, "the model “" + model_title(model).replace("{", "{{").replace("}", "}}") + "”")
     subject = f"With {counted(labels, 'label')}, {phrase.format(features=learnt_from)}"
     if interval is None:
-        return Answer(sentence=f"{subject} was chosen; without labelled test images, nobody knows how often it is right.")
+        unknown = "was chosen; without labelled test images, nobody knows how often it is right"
+        return Answer(sentence=f"{subject} {unknown}.")
     figure = percent(interval.mean)
     tested = sum(map(sum, next(iter(scores(result, model, labels).values())).confusion)) if result.records else 0
     images = f"{count(tested)} test images" if tested else "the test images"
@@ -153,11 +155,13 @@ def _against(result: RunResult, model: str, labels: int) -> str:
     difference = gain(result, model, BASELINE, labels)
     if difference is None:
         return ""
-    other = "the same network trained from scratch on the same labels" if model in _NETWORKS else "a network trained from scratch on the same labels"
+    other = f"{'the same' if model in _NETWORKS else 'a'} network trained from scratch on the same labels"
     size = f"{points(difference.mean, signed=False)} points"
     if difference.spread is not None and not difference.clear:
         spread = points(difference.spread, signed=False)
         return f": no clear difference from {other} ({points(difference.mean)} ± {spread} points)"
+    if abs(difference.mean) < SMALLEST:
+        return f": no difference from {other}"
     return f": {size} {'more' if difference.mean >= 0 else 'less'} than {other}"
 
 

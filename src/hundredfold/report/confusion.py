@@ -54,7 +54,10 @@ def most_confused(matrix: np.ndarray, names: Sequence[str], most: int = PAIRS) -
     cells = [divmod(int(position), wrong.shape[1]) for position in largest]
     return [
         Pair(
-            true=names[row], predicted=names[column], count=int(wrong[row, column]), share=wrong[row, column] / totals[row]
+            true=names[row],
+            predicted=names[column],
+            count=int(wrong[row, column]),
+            share=wrong[row, column] / totals[row],
         )
         for row, column in cells
         if wrong[row, column] > 0
@@ -82,7 +85,7 @@ def matrix_figure(matrix: np.ndarray, names: Sequence[str], title: str, worst: f
 
 
 def class_rows(scores: Sequence[Score], baseline: Sequence[Score]) -> list[ClassRow]:
-    """Precision and recall of each class over draws, in class order; of many classes only the hardest, hardest first."""
+    """Precision and recall of each class over draws, in class order; of many classes the hardest, hardest first."""
     theirs = _recalls(baseline)
     tables = [np.array([[c.precision, c.recall, c.support] for c in score.per_class]) for score in scores]
     if not tables:

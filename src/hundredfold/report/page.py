@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from hundredfold.errors import OutputError
+from hundredfold import atomic
+from hundredfold.errors import DataError
 from hundredfold.report import wording
 from hundredfold.report.answer import Answer
+from hundredfold.report.comparison import comparison_view
 from hundredfold.report.folder import read_run
 from hundredfold.report.run_view import gain_text, run_view
 
@@ -34,7 +35,26 @@ def write_report(folder: Path) -> Path:
     """
     folder = Path(folder)
     html = render("run.html.j2", run_view(read_run(folder)))
-    return _write(folder / "report.html", html)
+    atomic.write_text(folder / "report.html", html)
+    return folder / "report.html"
+
+
+def write_comparison(folders: Sequence[Path], target: Path) -> Path:
+    """Write one page that compares several runs, and return its path.
+
+    Args:
+        folders: run folders, at least two.
+        target: the HTML file.
+
+    Raises:
+        DataError: fewer than two runs, or a folder without usable results.
+        OutputError: the page cannot be written.
+    """
+    if len(folders) < 2:
+        raise DataError(f"a comparison takes at least two runs, got {len(folders)}", fix="name two run folders")
+    html = render("comparison.html.j2", comparison_view([read_run(Path(folder)) for folder in folders]))
+    atomic.write_text(Path(target), html)
+    return Path(target)
 
 
 def render(template: str, view: Mapping[str, Any]) -> str:
@@ -76,18 +96,3 @@ def _answer(answer: Answer) -> Markup:
 def _unbroken(text: str) -> Markup:
     """Text in which no line ends between a number and its unit."""
     return escape(text).replace(" %", NO_BREAK + "%").replace("± ", "±" + NO_BREAK)
-
-
-def _write(target: Path, html: str) -> Path:
-    """Beside the target, then renamed: a reader sees the old page or the new one."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(html)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except OSError as problem:
-        temporary.unlink(missing_ok=True)
-        raise OutputError(f"cannot write {target}", why=str(problem), fix="free or unlock the folder") from problem
-    return target

@@ -76,5 +76,4 @@ def _viewable(image: np.ndarray) -> np.ndarray:
 
 def _first(pictures: Mapping[str, np.ndarray], name: str, most: int) -> Sequence[np.ndarray]:
     array = pictures.get(name)
-    usable = array is not None and array.ndim == 4 and min(array.shape) > 0
-    return list(array[:most]) if usable else []
+    return [] if array is None or array.ndim != 4 or min(array.shape) == 0 else list(array[:most])

@@ -92,7 +92,5 @@ def _cell(
     if numbers:
         tone = "on" if opacity >= STRONG else "off"
         middle = x + side / 2
-        parts.append(
-            element("text", str(count), x=middle, y=y + side / 2 + font * 0.36, class_=f"count {tone}")
-        )
+        parts.append(element("text", str(count), x=middle, y=y + side / 2 + font * 0.36, class_=f"count {tone}"))
     return element("g", *parts, font_size=font)

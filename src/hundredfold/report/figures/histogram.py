@@ -81,9 +81,7 @@ def _means(hills: Sequence[Hill], x: Scale, y: Scale, write: Callable[[float], s
         parts.append(
             element("line", x1=place, x2=place, y1=y.start, y2=y.end - 4, class_=f"line thin dashed {hill.colour}")
         )
-        parts.append(
-            element("text", text, x=centre, y=y.end - 10, text_anchor="middle", class_=f"label {hill.colour}")
-        )
+        parts.append(element("text", text, x=centre, y=y.end - 10, text_anchor="middle", class_=f"label {hill.colour}"))
     return Markup("").join(parts)
 
 

@@ -31,9 +31,7 @@ def strip(
     parts = [element("line", x1=x.start, x2=x.end, y1=11, y2=11, class_="grid")]
     if interval:
         low, high = x(interval[0]), x(interval[1])
-        parts.append(
-            element("rect", x=low, y=6, width=max(1.0, high - low), height=10, rx=5, class_=f"reach {colour}")
-        )
+        parts.append(element("rect", x=low, y=6, width=max(1.0, high - low), height=10, rx=5, class_=f"reach {colour}"))
     parts += [element("circle", cx=x(value), cy=11, r=2.6, class_=f"draw {colour}") for value in values]
     parts.append(element("rect", x=x(mean) - 1.25, y=2, width=2.5, height=18, rx=1, class_=f"mean {colour}"))
     return figure(width, 22, title, description, *parts, class_="strip")
