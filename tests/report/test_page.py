@@ -1,4 +1,4 @@
-"""The page of a run: golden facts, runs with almost nothing in them, damage, size, and that nothing gets out of a text."""
+"""The page of a run: golden facts, runs with almost nothing in them, damage, size, and no address or path in it."""
 
 import importlib.util
 import re
