@@ -82,6 +82,19 @@ def test_every_field_is_explained():
         assert f"\n        {field.name}: " in (ViewSettings.__doc__ or ""), field.name
 
 
+def test_small_grey_things_that_fill_the_image_are_not_treated_as_strokes():
+    settings, why = default_views(1, (28, 28), tuple("0123456789"), background=0.55)
+    assert settings.flip and settings.jitter and settings.erasing_probability and not settings.rotation
+    assert "views: 55% of the pixels are background, so these are things and not strokes" in why
+    assert any("set views.flip=0" in sentence for sentence in why)  # the names are digits: it may be wrong
+    assert default_views(1, (28, 28), background=0.83)[0] == default_views(1, (28, 28))[0]
+
+
+def test_what_lies_outside_an_image_on_white_paper_is_white():
+    assert default_views(1, (28, 28), border=1.0)[0].padding == "border"
+    assert default_views(1, (28, 28), border=0.0)[0].padding == "zeros"
+
+
 def test_digits_of_28_pixels():
     settings, why = default_views(1, (28, 28))
     assert (settings.flip, settings.flip_vertical, settings.jitter, settings.grey_probability) == (0, 0, 0, 0)

@@ -104,7 +104,13 @@ def prepare(source: Any, given: Table, *, needs_labels: bool) -> Prepared:
         engine=engine,
         mean=mean,
         std=std,
-        notes=(*found.train.notes, *_left_out(found), *reasons, *more, f"precision: {engine.precision} on {engine.device.type}"),
+        notes=(
+            *found.train.notes,
+            *_left_out(found),
+            *reasons,
+            *more,
+            f"precision: {engine.precision} on {engine.device.type}",
+        ),
     )
 
 

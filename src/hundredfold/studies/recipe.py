@@ -8,12 +8,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from hundredfold.data.images import ImageSet
+import torch
+
+from hundredfold.data.images import ImageSet, as_float
 from hundredfold.settings import Table, merge, overlay
 from hundredfold.studies.run_settings import RunSettings
 from hundredfold.train.plan import Plan
 from hundredfold.views.recipe import default_views
 
+LOOKED_AT = 500  # images
 SMALL = 40  # pixels: up to here the convnet is enough, and fast on a CPU
 STEPS = 1600  # of pre-training, about
 LEAST_EPOCHS, MOST_EPOCHS = 8, 100
@@ -35,7 +38,8 @@ def recommend(given: Table, images: ImageSet, pool: int, validation: int) -> tup
     Raises:
         SettingsError: values that the recipe's own do not agree with.
     """
-    views, notes = default_views(images.channels, images.size, images.classes)
+    background, border = _look(images)
+    views, notes = default_views(images.channels, images.size, images.classes, background=background, border=border)
     batch = _batch(pool, validation)
     epochs = _epochs(pool, given.get("plan", {}).get("batch_size", batch))
     chosen = RunSettings(encoder=_encoder(images), views=views, plan=replace(Plan(), batch_size=batch, epochs=epochs))
@@ -62,6 +66,15 @@ def curve(labels: int, classes: int) -> tuple[int, ...]:
     """
     shares = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
     return tuple(sorted({max(classes, round(labels * share)) for share in shares if labels >= classes} or {labels}))
+
+
+def _look(images: ImageSet) -> tuple[float, float]:
+    """Share of pixels within a tenth of the usual border value, and that value, over a few hundred images."""
+    index = torch.linspace(0, len(images) - 1, min(len(images), LOOKED_AT)).long()
+    values = as_float(images.take(index)).cpu()  # [b, c, h, w]
+    edges = torch.cat([values[..., 0, :], values[..., -1, :], values[..., 0], values[..., -1]], dim=-1)
+    border = float(edges.median())
+    return float(((values - border).abs() < 0.1).float().mean()), border
 
 
 def _encoder(images: ImageSet) -> str:

@@ -26,6 +26,8 @@ from hundredfold.views.solarise import Solarise
 from hundredfold.views.translation import Translation
 
 PADDINGS = ("zeros", "border", "reflection")
+STROKES = 0.7  # share of background pixels above which grey images are strokes: 0.83 on MNIST, 0.55 on Fashion-MNIST
+DARK = 0.1  # border values above this are not black
 TINY = 16  # pixels: below, a blur of one pixel or a crop of half the area leaves nothing to recognise
 SMALL = 64  # pixels: up to here, grey images are often characters; from here on, SimCLR's blur makes sense
 
@@ -90,6 +92,10 @@ _SMALL_GREY = ViewSettings(
     blur_probability=0.5,
     blur_sigma_max=1.0,
 )
+# On Fashion-MNIST, where the row above leaves the probe below a random encoder's (65.2 against 71.5 %).
+_SMALL_GREY_FILLED = ViewSettings(
+    flip=0.5, crop_area_min=0.7, jitter=1.0, blur_probability=0.5, blur_sigma_max=1.0, erasing_probability=0.5
+)
 # Chen et al. 2020 (SimCLR), appendix A for photographs and B.9 for CIFAR-10, where blur is left out.
 _LARGE_GREY = ViewSettings(flip=0.5, crop_area_min=0.2, padding="reflection", blur_probability=0.5)
 _TINY_RGB = ViewSettings(
@@ -115,7 +121,12 @@ _SMALLEST = {"crop_ratio": 1.0}
 
 
 def default_views(
-    channels: int, size: tuple[int, int], classes: Sequence[str] = ()
+    channels: int,
+    size: tuple[int, int],
+    classes: Sequence[str] = (),
+    *,
+    background: float | None = None,
+    border: float = 0.0,
 ) -> tuple[ViewSettings, tuple[str, ...]]:
     """Settings that suit such images, and sentences saying what was chosen and why.
 
@@ -123,24 +134,32 @@ def default_views(
         channels: of every image.
         size: (height, width) in pixels.
         classes: class names as far as they are known; names of one character each speak of characters.
+        background: share of the pixels that look like the images' border, 0..1, or None if nobody looked. Strokes leave
+            most of an image empty, things fill it.
+        border: the usual value at the images' border, 0..1: what should lie outside.
 
     Returns:
         The settings and one sentence for each choice that a person may want to change.
     """
     side = min(size)
+    filled = channels == 1 and TINY <= side <= SMALL and background is not None and background < STROKES
     if channels == 1:
-        settings = _TINY_GREY if side < TINY else _SMALL_GREY if side <= SMALL else _LARGE_GREY
+        small = _SMALL_GREY_FILLED if filled else _SMALL_GREY
+        settings = _TINY_GREY if side < TINY else small if side <= SMALL else _LARGE_GREY
     elif channels == 3:
         settings = _TINY_RGB if side < TINY else _SMALL_RGB if side < SMALL else _LARGE_RGB
     else:
         settings = _TINY_BANDS if side < TINY else _SMALL_BANDS if side < SMALL else _LARGE_BANDS
     if settings.blur_probability and side >= SMALL:
         settings = replace(settings, blur_sigma_max=_photograph_blur(side))
-    letters = _single_characters(classes) and (channels == 1 or any(name.isalpha() for name in classes))
+    if settings.padding == "zeros" and border > DARK:
+        settings = replace(settings, padding="border")
+    letters = _single_characters(classes) and (channels == 1 or any(name.isalpha() for name in classes)) and not filled
     if letters:
         settings = replace(settings, flip=0.0)
     return settings, (
         _what(settings, channels, size),
+        *_why_filled(filled, background),
         *_why_not_colours(channels),
         *_why_not_flips(settings, letters, channels, classes),
         *_why_gentle(settings, side),
@@ -267,6 +286,12 @@ def _why_not_flips(settings: ViewSettings, letters: bool, channels: int, classes
     if _single_characters(classes):
         return ["views: mirror images are on; if the class numbers stand for digits in the images, set views.flip=0"]
     return []
+
+
+def _why_filled(filled: bool, background: float | None) -> list[str]:
+    if not filled or background is None:
+        return []
+    return [f"views: {background:.0%} of the pixels are background, so these are things and not strokes"]
 
 
 def _why_gentle(settings: ViewSettings, side: int) -> list[str]:
