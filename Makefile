@@ -34,7 +34,7 @@ docs: $(CORE)  ## docs/reference/ from the docstrings
 	$(BIN)/python docs/reference.py
 
 bench: $(DEV)  ## what a training step costs here, and what data and views add to it
-	$(BIN)/python benchmarks/step_cost.py
+	OMP_WAIT_POLICY=passive $(BIN)/python benchmarks/step_cost.py
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

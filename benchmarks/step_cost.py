@@ -61,11 +61,14 @@ def measure(rounds: int) -> StepCost:
     batches = loader.batches(0, rounds + 1)
     times: dict[str, list[float]] = {"whole": [], "fixed": [], "plain": []}
     for step in range(rounds + 1):
-        times["whole"].append(
-            _timed(lambda step=step: whole.step(whole.method.views(next(batches), generator(0, "views", step))))
-        )
-        times["fixed"].append(_timed(lambda: fixed.step(ready)))
-        times["plain"].append(_timed(lambda: contiguous.step(ready)))
+        kinds = {
+            "whole": lambda step=step: whole.step(whole.method.views(next(batches), generator(0, "views", step))),
+            "fixed": lambda: fixed.step(ready),
+            "plain": lambda: contiguous.step(ready),
+        }
+        names = list(kinds)
+        for name in names[step % 3 :] + names[: step % 3]:  # each comes first, second and third equally often
+            times[name].append(_timed(kinds[name]))
     median = {name: 1000 * statistics.median(values[1:]) for name, values in times.items()}
     return StepCost(
         whole_ms=median["whole"],
