@@ -70,5 +70,11 @@ def test_pre_training_that_adds_nothing_says_so() -> None:
     assert any("adds nothing over the same network from scratch" in sentence for sentence in sentences)
 
 
+def test_a_small_test_set_is_spoken_of_and_a_large_one_is_not() -> None:
+    sentences = verdict(HEALTHY, TRAINED, summary(1.0, 0.9), 100, tested=60)
+    assert any("has 60 images" in one and "between 94.0 and 100.0 %" in one for one in sentences)
+    assert not any("test set has" in one for one in verdict(HEALTHY, TRAINED, summary(1.0, 0.9), 100, tested=10_000))
+
+
 def test_nothing_to_judge_gives_no_sentence() -> None:
     assert verdict(None, None, {}, 100) == ()

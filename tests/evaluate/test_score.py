@@ -7,7 +7,7 @@ import torch
 from sklearn.metrics import confusion_matrix as sklearn_confusion
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
-from hundredfold.evaluate.score import interval, score, summarise
+from hundredfold.evaluate.score import interval, score, summarise, wilson
 
 
 def scored(seed: int, **changes: object) -> object:
@@ -41,6 +41,16 @@ def test_interval_by_hand() -> None:
     assert found.std == pytest.approx(math.sqrt((0.04**2 + 0 + 0.04**2) / 2))
     assert (found.low, found.high) == (pytest.approx(0.86), 1.0)  # 1.02 is no accuracy
     assert interval([0.5]).std == 0
+
+
+@pytest.mark.parametrize(("right", "count"), [(60, 60), (45, 60), (0, 10), (960, 1000)])
+def test_wilson_bounds_are_where_the_deviation_is_z_standard_errors(right: int, count: int) -> None:
+    share = right / count
+    for bound in wilson(share, count):
+        if 1e-9 < bound < 1 - 1e-9:  # at 0 and 1 the deviation is 0
+            assert abs(share - bound) == pytest.approx(1.96 * math.sqrt(bound * (1 - bound) / count))
+    low, high = wilson(share, count)
+    assert 0 <= low <= share <= high <= 1 and high - low > 0
 
 
 def test_summary_groups_by_model_and_count() -> None:

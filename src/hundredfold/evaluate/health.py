@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from hundredfold.evaluate.score import wilson
 from hundredfold.records import Interval, Similarity, TrainingResult
 
 COLLAPSED = 0.9  # mean negative similarity above which views of different images look alike
@@ -18,6 +19,7 @@ REFERENCES = (
     ("random_encoder", "a random encoder"),
     ("pixels", "the raw pixels"),
 )
+FEW_TESTED = 1000  # test images below which their number is spoken of
 OVERFITTED = 0.3  # nats between validation and training loss
 SETTLED = 200  # steps after which the running statistics that validation uses have caught up
 
@@ -27,6 +29,8 @@ def verdict(
     training: TrainingResult | None,
     summary: Mapping[str, Mapping[str, Interval]],
     labels: int,
+    *,
+    tested: int = 0,
 ) -> tuple[str, ...]:
     """Sentences on the representation, on the training, and on what it was good for.
 
@@ -35,10 +39,12 @@ def verdict(
         training: or None.
         summary: model -> label count -> accuracy over the draws.
         labels: the count to speak of.
+        tested: number of test images, 0 if unknown.
     """
     ills = [*_representation(similarity), *_training(training)]
     healthy = [] if ills or similarity is None else [_healthy(similarity)]
-    return (*ills, *healthy, *_gain({model: by[str(labels)] for model, by in summary.items() if str(labels) in by}))
+    at = {model: by[str(labels)] for model, by in summary.items() if str(labels) in by}
+    return (*ills, *healthy, *_gain(at), *_small_test(at, tested))
 
 
 def _representation(found: Similarity | None) -> Iterator[str]:
@@ -78,6 +84,16 @@ def _healthy(found: Similarity) -> str:
         f"The representation is healthy: two views of an image have a mean similarity of {found.positive_mean:.2f}, "
         f"views of different images {found.negative_mean:.2f}, and the features use {found.effective_rank:.0f} of "
         f"{found.dimensions} dimensions."
+    )
+
+
+def _small_test(at: Mapping[str, Interval], tested: int) -> Iterator[str]:
+    if "linear_probe" not in at or not 0 < tested < FEW_TESTED:
+        return
+    low, high = wilson(at["linear_probe"].mean, tested)
+    yield (
+        f"The test set has {tested} images: that alone leaves the probe's accuracy open between {100 * low:.1f} and "
+        f"{100 * high:.1f} % (95 % interval). Give more with --test."
     )
 
 

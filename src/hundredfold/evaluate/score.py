@@ -85,6 +85,25 @@ def interval(values: Sequence[float]) -> Interval:
     return Interval(mean=mean, std=std, low=max(0.0, mean - 2 * std), high=min(1.0, mean + 2 * std), draws=len(values))
 
 
+def wilson(share: float, count: int, *, z: float = 1.96) -> tuple[float, float]:
+    """The interval of an accuracy that the number of test images alone leaves open, 95 % by default.
+
+    Source: Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", JASA 1927.
+
+    Args:
+        share: right ones among `count`, 0..1.
+        count: test images, >= 1.
+        z: standard normal quantile.
+
+    >>> [round(bound, 3) for bound in wilson(1.0, 60)]
+    [0.94, 1.0]
+    """
+    centre = share + z * z / (2 * count)
+    spread = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    scale = 1 + z * z / count
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
 def summarise(records: Iterable[Score]) -> dict[str, dict[str, Interval]]:
     """model -> number of labels (as text) -> interval of the accuracy over the draws."""
     by_cell: dict[tuple[str, int], list[float]] = {}

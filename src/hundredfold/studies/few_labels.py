@@ -19,7 +19,7 @@ from hundredfold.encoders.folder import load_encoder
 from hundredfold.evaluate.health import verdict
 from hundredfold.evaluate.score import summarise
 from hundredfold.methods._base import Method
-from hundredfold.records import BadFile, Mistake, RunResult
+from hundredfold.records import BadFile, Mistake, RunResult, Score
 from hundredfold.studies.cells import Cell, Outcome
 from hundredfold.studies.claim import require_room
 from hundredfold.studies.estimate import checkpoint_bytes
@@ -198,7 +198,7 @@ def _evaluated(
     spent = sum(outcome.seconds for outcome in outcomes.values())  # cells done before an interruption included
     return replace(
         result,
-        verdict=verdict(result.similarity, result.training, summary, labels),
+        verdict=verdict(result.similarity, result.training, summary, labels, tested=_tested(scores)),
         seconds={**result.seconds, "evaluate": max(spent, time.monotonic() - began)},
     )
 
@@ -222,6 +222,11 @@ def _seen_before(prepared: Prepared) -> tuple[str, ...]:
     return (
         "test images were held out of this source: an encoder that was pre-trained on it has seen them, without labels",
     )
+
+
+def _tested(scores: Sequence[Score]) -> int:
+    """How many test images there were."""
+    return sum(map(sum, scores[0].confusion)) if scores else 0
 
 
 def _mistakes(prepared: Prepared, outcomes: dict[Cell, Outcome], model: str, folder: RunFolder) -> tuple[Mistake, ...]:
