@@ -101,7 +101,7 @@ def wilson(share: float, count: int, *, z: float = 1.96) -> tuple[float, float]:
     centre = share + z * z / (2 * count)
     spread = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
     scale = 1 + z * z / count
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+    return min(share, max(0.0, (centre - spread) / scale)), max(share, min(1.0, (centre + spread) / scale))
 
 
 def summarise(records: Iterable[Score]) -> dict[str, dict[str, Interval]]:
