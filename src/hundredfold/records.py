@@ -56,6 +56,63 @@ class DataSummary:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Histogram:
+    """Counts between consecutive edges (one more edge than counts)."""
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Similarity:
+    """How the projected views of held-out images lie on the sphere (cosine similarities).
+
+    The two bounds are what the mean negative similarity leaves the positive one (Lee et al. 2025, theorem 5.2, and
+    its sharper form that follows from their lemma C.6).
+
+    Attributes:
+        positive_mean, positive_variance: two views of the same image.
+        negative_mean, negative_variance: views of different images, across the two views.
+        alignment: mean squared distance of positives, lower is tighter (Wang & Isola 2020).
+        uniformity: log mean Gaussian potential, lower is more even (Wang & Isola 2020).
+        effective_rank: RankMe of the encoder's features (Garrido et al. 2023), at most `dimensions`.
+        dimensions: of those features.
+        images: n, how many images were compared; 0 in files of before it was kept.
+        within_mean, within_variance: views of different images, in the same view.
+        excess: -1/(n - 1) - negative_mean: how much further apart than in the optimum of the full batch; negative
+            where they are closer.
+        bound: 1 + negative_mean + 1/(n - 1), which positive_mean cannot exceed.
+        sharp_bound: 1 + 2 (n - 1)/(n - 2) (negative_mean + 1/(n - 1)), which it cannot exceed either (n > 2).
+        projection_rank: effective rank of the projections, at most `projection_dimensions`.
+        projection_dimensions: of the projections.
+        spread: standard deviation of a dimension of the unit-length projections, mean over dimensions, times the
+            square root of their number: 0 if collapsed, 1 if spread evenly (Chen & He 2021, section 4.1).
+        positives, negatives, withins: histograms over -1..1; None where only figures were kept.
+    """
+
+    positive_mean: float
+    positive_variance: float
+    negative_mean: float
+    negative_variance: float
+    alignment: float
+    uniformity: float
+    effective_rank: float
+    dimensions: int
+    images: int = 0
+    within_mean: float | None = None
+    within_variance: float | None = None
+    excess: float | None = None
+    bound: float | None = None
+    sharp_bound: float | None = None
+    projection_rank: float | None = None
+    projection_dimensions: int | None = None
+    spread: float | None = None
+    positives: Histogram | None = None
+    negatives: Histogram | None = None
+    withins: Histogram | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class EpochRecord:
     """One line of `metrics.jsonl`.
 
@@ -69,6 +126,7 @@ class EpochRecord:
         data_wait: share of the epoch spent waiting for batches, 0..1.
         seconds: wall clock of the epoch, validation included.
         logs: means of what the method logged.
+        similarity: figures on held-out images after the epoch, or None if there were none to look at.
     """
 
     epoch: int
@@ -80,6 +138,7 @@ class EpochRecord:
     data_wait: float
     seconds: float
     logs: dict[str, float] = dataclasses.field(default_factory=dict)
+    similarity: Similarity | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -96,6 +155,7 @@ class TrainingResult:
         device: "cpu", "cuda", ...
         chance: the loss of a representation that tells nothing apart, or None if the method has no such level.
         floor: the lowest loss that can be reached, or None.
+        peak_bytes: memory that training took at its peak beyond what was taken before it, or None if unknown.
         notes: what happened on the way that the user should know.
     """
 
@@ -108,6 +168,7 @@ class TrainingResult:
     device: str
     chance: float | None = None
     floor: float | None = None
+    peak_bytes: int | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -138,6 +199,7 @@ class Score:
         per_class: precision and recall of each class.
         hyperparameters: what cross-validation on the labels chose.
         cross_validation: accuracy in that cross-validation, or None where nothing was chosen.
+        settings: of the study's cell that it belongs to; empty outside of studies.
     """
 
     model: str
@@ -151,6 +213,7 @@ class Score:
     per_class: tuple[ClassScore, ...]
     hyperparameters: dict[str, float] = dataclasses.field(default_factory=dict)
     cross_validation: float | None = None
+    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -162,40 +225,6 @@ class Interval:
     low: float
     high: float
     draws: int
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Histogram:
-    """Counts between consecutive edges (one more edge than counts)."""
-
-    edges: tuple[float, ...]
-    counts: tuple[int, ...]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Similarity:
-    """How the projected views of held-out images lie on the sphere (cosine similarities).
-
-    Attributes:
-        positive_mean, positive_variance: two views of the same image.
-        negative_mean, negative_variance: views of different images, across the two views.
-        alignment: mean squared distance of positives, lower is tighter (Wang & Isola 2020).
-        uniformity: log mean Gaussian potential, lower is more even (Wang & Isola 2020).
-        effective_rank: RankMe of the encoder's features (Garrido et al. 2023), at most `dimensions`.
-        dimensions: of those features.
-        positives, negatives: histograms over -1..1.
-    """
-
-    positive_mean: float
-    positive_variance: float
-    negative_mean: float
-    negative_variance: float
-    alignment: float
-    uniformity: float
-    effective_rank: float
-    dimensions: int
-    positives: Histogram
-    negatives: Histogram
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -258,6 +287,67 @@ class RunResult:
     similarity: Similarity | None = None
     chosen: Chosen | None = None
     mistakes: tuple[Mistake, ...] = ()
+    verdict: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    schema: int = SCHEMA
+    folder: Annotated[str, Field(exclude=True)] = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StudyCell:
+    """One run of a study.
+
+    Attributes:
+        name: of its folder under `cells/`.
+        settings: what makes it different from the others, by the settings' names ("method", "plan.batch_size", ...).
+        training: the pre-training, or None where nothing was pre-trained.
+        similarity: on held-out images at the end of it, or None.
+        summary: model -> label count (as text) -> interval over the draws.
+        verdict: sentences on this cell's representation and training.
+        healthy: whether they name no illness; None where nothing could be looked at.
+        seconds: wall clock of pre-training and evaluation.
+        failure: why it has no figures (training diverged), or empty.
+    """
+
+    name: str
+    settings: dict[str, Any]
+    training: TrainingResult | None = None
+    similarity: Similarity | None = None
+    summary: dict[str, dict[str, Interval]] = dataclasses.field(default_factory=dict)
+    verdict: tuple[str, ...] = ()
+    healthy: bool | None = None
+    seconds: float = 0.0
+    failure: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StudyResult:
+    """Everything a study found: the content of its `results.json`.
+
+    Attributes:
+        study: "methods" or "batch-size".
+        source, encoder: as asked for.
+        folder: where the study's folder is; not part of the file.
+        seconds: wall clock by stage, "total" among them, summed over the cells.
+        data: what was read.
+        labels: the label count that its tables speak of.
+        cells: in the order of the study.
+        records: of all cells, each with its cell's settings.
+        reference: models that do not depend on pre-training (`pixels`, `random_encoder`), as in `RunResult.summary`.
+        verdict: sentences a person can act on.
+        notes: what was decided on the user's behalf, and why.
+        schema: version of this layout.
+    """
+
+    study: str
+    source: str
+    encoder: str
+    seconds: dict[str, float]
+    data: DataSummary
+    labels: int
+    cells: tuple[StudyCell, ...]
+    records: tuple[Score, ...] = ()
+    reference: dict[str, dict[str, Interval]] = dataclasses.field(default_factory=dict)
     verdict: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     schema: int = SCHEMA

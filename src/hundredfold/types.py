@@ -33,10 +33,13 @@ class Step(NamedTuple):
     Attributes:
         loss: scalar.
         logs: detached scalars by name.
+        pair: the projections [b, d] of two views of this process's images, for terms that are added to any method;
+            None where a method has none.
     """
 
     loss: Tensor
     logs: Mapping[str, Tensor]
+    pair: tuple[Tensor, Tensor] | None = None
 
 
 class Progress(NamedTuple):

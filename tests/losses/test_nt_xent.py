@@ -96,5 +96,5 @@ def test_shapes_that_cannot_serve_are_said(shape_a: tuple[int, ...], shape_b: tu
 
 
 def test_a_temperature_that_is_not_positive_is_refused() -> None:
-    with pytest.raises(ValueError, match="temperature must be > 0, got 0"):
+    with pytest.raises(ValueError, match="temperature must be > 0 and finite, got 0"):
         nt_xent(*pair(2, 2), temperature=0)

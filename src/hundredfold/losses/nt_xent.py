@@ -1,88 +1,105 @@
-"""NT-Xent: the normalised, temperature-scaled cross entropy of SimCLR.
+"""NT-Xent: the normalised, temperature-scaled cross entropy of SimCLR, with a choice of negatives.
 
 Source: Chen, Kornblith, Norouzi & Hinton, "A Simple Framework for Contrastive Learning of Visual Representations",
-ICML 2020 (arXiv 2002.05709), equation 1 and algorithm 1.
+ICML 2020 (arXiv 2002.05709), equation 1 and algorithm 1. The choice of negatives: Lee, Lim, Lee & Sohn, "On the
+Similarities of Embeddings in Contrastive Learning", ICML 2025 (arXiv 2506.09781), definition 3.1.
 
 For the 2n views z_1 .. z_2n of n images, with j the other view of the image of i,
 
-    l(i, j) = -log( exp(sim(z_i, z_j) / t) / sum_{k != i} exp(sim(z_i, z_k) / t) ),    sim = cosine,
+    l(i) = -log( exp(sim(z_i, z_j) / t) / (exp(sim(z_i, z_j) / t) + sum_k exp(sim(z_i, z_k) / t)) ),    sim = cosine,
 
-and the loss is the mean of l over all 2n views. Negatives are both cross-view and within-view.
+and the loss is the mean of l over all 2n views. The sum runs over the negatives of i: the other images in the other
+view ("cross"), the other images in its own view ("within"), or both, which is the paper's loss.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hundredfold.losses._pair import check_pair, check_temperature, unit_length
 
-def nt_xent(za: Tensor, zb: Tensor, *, temperature: float = 0.5) -> Tensor:
+Negatives: TypeAlias = Literal["both", "cross", "within"]
+NEGATIVES = ("both", "cross", "within")
+
+
+def nt_xent(za: Tensor, zb: Tensor, *, temperature: float = 0.5, negatives: str = "both") -> Tensor:
     """The loss of two views of the same images.
 
     Args:
         za, zb: [n, d], row i of both from the same image; they need not be normalised. n >= 2.
         temperature: > 0; the smaller, the more the nearest negatives count.
+        negatives: "both", "cross" (views of different images across the two views: symmetric InfoNCE) or "within".
 
     Returns:
         Scalar in float32 (float64 for float64 inputs), between `nt_xent_floor` and, for any representation better
         than a constant one, `nt_xent_chance`.
 
     Raises:
-        ValueError: the shapes differ or are not [n, d], n < 2, or the temperature is not positive.
+        ValueError: the shapes differ or are not [n, d], n < 2, a temperature that is not positive, unknown negatives.
 
     >>> z = torch.eye(2)
     >>> float(nt_xent(z, z, temperature=1.0)) < math.log(3)
     True
     """
     check_pair(za, zb)
-    if temperature <= 0:
-        raise ValueError(f"temperature must be > 0, got {temperature}")
+    check_temperature(temperature)
+    check_negatives(negatives)
     n = za.shape[0]
     with torch.autocast(za.device.type, enabled=False):  # half precision loses the small differences of exp
-        z = functional.normalize(torch.cat([at_least_float32(za), at_least_float32(zb)]), dim=1)  # [2n, d]
-        logits = z @ z.T / temperature  # [2n, 2n]
-        itself = torch.eye(2 * n, dtype=torch.bool, device=z.device)
-        logits = logits.masked_fill(itself, -math.inf)
+        z = torch.cat([unit_length(za), unit_length(zb)])  # [2n, d]
+        logits = (z @ z.T / temperature).masked_fill(_left_out(n, negatives, z.device), -math.inf)  # [2n, 2n]
         partner = torch.arange(2 * n, device=z.device).roll(n)  # [2n]: i -> the other view of its image
         return functional.cross_entropy(logits, partner)
 
 
-def nt_xent_chance(n: int) -> float:
-    """The loss when all similarities are equal: ln(2n - 1), for n images."""
-    return math.log(2 * n - 1)
+def nt_xent_chance(n: int, negatives: str = "both") -> float:
+    """The loss when all similarities are equal: ln(1 + number of negatives), ln(2n - 1) with both kinds."""
+    return math.log1p(_count(n, negatives))
 
 
-def nt_xent_floor(n: int, temperature: float) -> float:
+def nt_xent_floor(n: int, temperature: float, negatives: str = "both") -> float:
     """The lowest loss of n images: positives at similarity 1 and negatives on the simplex, at -1/(n - 1).
 
-    ln(1 + (2n - 2) exp(-(n / (n - 1)) / t)); it needs d >= n - 1 dimensions to be reached.
+    ln(1 + k exp(-(n / (n - 1)) / t)) with k negatives; it needs d >= n - 1 dimensions to be reached.
     """
-    return math.log1p((2 * n - 2) * math.exp(-(n / (n - 1)) / temperature))
+    return math.log1p(_count(n, negatives) * math.exp(-(n / (n - 1)) / temperature))
 
 
 class NTXentLoss(nn.Module):
-    """`nt_xent` with its temperature kept."""
+    """`nt_xent` with its settings kept."""
 
-    def __init__(self, temperature: float = 0.5) -> None:
+    def __init__(self, temperature: float = 0.5, negatives: str = "both") -> None:
         super().__init__()
+        check_temperature(temperature)
+        check_negatives(negatives)
         self.temperature = temperature
+        self.negatives = negatives
 
     def forward(self, za: Tensor, zb: Tensor) -> Tensor:
         """The loss of two views [n, d] of the same n images."""
-        return nt_xent(za, zb, temperature=self.temperature)
+        return nt_xent(za, zb, temperature=self.temperature, negatives=self.negatives)
 
 
-def check_pair(za: Tensor, zb: Tensor) -> None:
-    """Raises ValueError, with both shapes, unless both are [n, d] with n >= 2."""
-    if za.dim() != 2 or za.shape != zb.shape:
-        raise ValueError(f"the two views must have the same shape [n, d], got {tuple(za.shape)} and {tuple(zb.shape)}")
-    if za.shape[0] < 2:
-        raise ValueError(f"a contrastive loss compares images: it needs at least 2, got {za.shape[0]}")
+def check_negatives(negatives: str) -> None:
+    """Raises ValueError for a name that is not one of the three."""
+    if negatives not in NEGATIVES:
+        raise ValueError(f"negatives must be one of {', '.join(NEGATIVES)}, got {negatives!r}")
 
 
-def at_least_float32(z: Tensor) -> Tensor:
-    """float16 and bfloat16 as float32; float32 and float64 as they are."""
-    return z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
+def _count(n: int, negatives: str) -> int:
+    return (2 if negatives == "both" else 1) * (n - 1)
+
+
+def _left_out(n: int, negatives: str, device: torch.device) -> Tensor:
+    """Which entries of the [2n, 2n] similarities take no part: each view with itself, and what `negatives` omits."""
+    itself = torch.eye(2 * n, dtype=torch.bool, device=device)
+    if negatives == "both":
+        return itself
+    view = torch.arange(2 * n, device=device) // n  # [2n]: 0 or 1
+    same_view = view[:, None] == view
+    return same_view if negatives == "cross" else itself | (~same_view & ~itself.roll(n, 1))
