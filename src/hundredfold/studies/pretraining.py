@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -19,6 +20,7 @@ from hundredfold.errors import CheckpointError
 from hundredfold.evaluate.features import features
 from hundredfold.evaluate.similarity import similarity
 from hundredfold.methods._base import Method
+from hundredfold.methods.variance_reduced import VarianceReduced
 from hundredfold.random import derive, generator
 from hundredfold.records import Similarity, TrainingResult
 from hundredfold.studies.prepare import Prepared
@@ -55,7 +57,10 @@ def new_method(prepared: Prepared) -> Method:
     if settings.init_from:
         _take_weights(encoder, load_encoder(Path(settings.init_from)), settings.init_from)
     chain = views.build(settings.views, prepared.images.channels, prepared.images.size)
-    return methods.build(settings.method, encoder, chain, settings.method_settings, seed=settings.seed)
+    method = methods.build(settings.method, encoder, chain, settings.method_settings, seed=settings.seed)
+    if settings.variance_reduction:
+        return VarianceReduced(method, weight=settings.variance_reduction, images=len(prepared.split.pool))
+    return method
 
 
 def pretrain_stage(
@@ -120,8 +125,22 @@ def similarity_stage(method: Method, prepared: Prepared) -> tuple[Similarity | N
     if projected is None:
         return None, {}
     found = similarity(projected[0].cpu(), projected[1].cpu(), features(method.encoder, images, index, prepared.engine))
-    shown = {"originals": batch.images[:SHOWN], "view_a": pair.a[:SHOWN], "view_b": pair.b[:SHOWN]}
+    shown = {"originals": batch.images[:SHOWN], **_pictured(pair)}
     return found, {name: as_bytes(values) for name, values in shown.items()}
+
+
+def _pictured(views: Any) -> dict[str, Tensor]:
+    """The first images of the first two sets of images among what a method takes."""
+    sets = (part for part in _parts(views) if part.dim() == 4)
+    return {name: images[:SHOWN] for name, images in zip(("view_a", "view_b"), sets)}
+
+
+def _parts(views: Any) -> Iterator[Tensor]:
+    if isinstance(views, Tensor):
+        yield views
+    elif isinstance(views, tuple):
+        for part in views:
+            yield from _parts(part)
 
 
 def as_bytes(images: Tensor) -> Tensor:

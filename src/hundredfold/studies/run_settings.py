@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -50,6 +51,8 @@ class RunSettings:
         plan: pre-training, see `Plan`.
         views: see `ViewSettings`.
         method_settings: of the method's `Config`.
+        variance_reduction: weight of the VRNS loss added to the method's own, 0 for none (see
+            `losses.variance_reduction`).
         encoder_settings: of the encoder's `Config`.
         finetune: of `baseline` and `finetune`, see `FinetuneSettings`.
     """
@@ -72,6 +75,7 @@ class RunSettings:
     plan: Plan = field(default_factory=Plan)
     views: ViewSettings = field(default_factory=ViewSettings)
     method_settings: dict[str, Any] = field(default_factory=dict)
+    variance_reduction: float = 0.0
     encoder_settings: dict[str, Any] = field(default_factory=dict)
     finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
 
@@ -81,6 +85,10 @@ class RunSettings:
             (self.labels >= 0, f"labels must be >= 0, got {self.labels}"),
             (self.draws >= 1, f"draws must be >= 1, got {self.draws}"),
             (self.devices >= 1, f"devices must be >= 1, got {self.devices}"),
+            (
+                0 <= self.variance_reduction < math.inf,
+                f"variance_reduction must be >= 0 and finite, got {self.variance_reduction}",
+            ),
             (self.image_size >= 0, f"image_size must be >= 0, got {self.image_size}"),
             (all(count >= 1 for count in self.label_counts), f"label_counts must be >= 1, got {self.label_counts}"),
             (len(self.models) > 0, f"models must name at least one of {', '.join(MODELS)}"),
