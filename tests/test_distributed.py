@@ -1,17 +1,29 @@
 """Two processes must do what one does on the joined batch."""
 
 import json
+import logging
 import multiprocessing
 from pathlib import Path
 
 import pytest
 import torch
 import torch.distributed as dist
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+import hundredfold
 from hundredfold import distributed
+from hundredfold.encoders._base import pass_in_chunks
+from hundredfold.encoders.build import encoder
+from hundredfold.methods import catalogue
+from hundredfold.random import generator
+from hundredfold.types import ImageBatch
+from hundredfold.views.chain import Chain
+from hundredfold.views.rotation import Rotation
 
 ROWS, DIMENSIONS = 3, 4
+METHODS = [method.name for method in hundredfold.methods.names()]
+IMAGES = 6  # in each process
 
 
 def contrastive(za: Tensor, zb: Tensor) -> Tensor:
@@ -44,6 +56,11 @@ def worker(rank: int, world: int, folder: str) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=world)
     (Path(folder) / f"found-{rank}.json").write_text(json.dumps(measure(rank, world)))
+    for name in METHODS:
+        try:
+            save_file(step_of(name, rank, world), Path(folder) / f"{name}-{rank}.safetensors")
+        except Exception:
+            logging.exception(f"{name} in process {rank}")  # the others are still to be tried
     distributed.leave()
 
 
@@ -73,20 +90,65 @@ def measure(rank: int, world: int) -> dict[str, object]:
     }
 
 
+def step_of(name: str, rank: int, world: int) -> dict[str, Tensor]:
+    """The mean loss of a method over all processes and the gradient that each of them then has."""
+    settings = {"widths": [4, 6], "features": 12}
+    small = encoder("convnet", channels=1, size=(8, 8), mean=[0.5], std=[0.3], settings=settings, seed=0)
+    method = catalogue.build(name, small, Chain((Rotation(degrees=10),)), {}, seed=0).double()
+    method.eval()  # BatchNorm's statistics, and dropout, are of each process and not compared here
+    count = 2 * IMAGES
+    images = torch.randint(0, 256, (count, 1, 8, 8), generator=generator(0, "images"), dtype=torch.uint8)
+    views = method.views(ImageBatch(images, torch.full((count,), -1), torch.arange(count)), generator(0, "views"))
+    share, wrapped = count // world, method
+    if world > 1:
+        pass_in_chunks(method, 4)  # changes nothing, with other processes as without
+        wrapped = nn.parallel.DistributedDataParallel(method)
+    loss = wrapped(rows_of(views, slice(rank * share, (rank + 1) * share), count)).loss
+    loss.backward()
+    gradients = {key: parameter.grad for key, parameter in method.named_parameters() if parameter.requires_grad}
+    return {"loss": distributed.mean(loss), **{key: value.clone() for key, value in gradients.items()}}
+
+
+def rows_of(views: object, rows: slice, count: int) -> object:
+    """These rows of every tensor in what `views` returned, in double precision."""
+    if isinstance(views, Tensor):
+        assert len(views) == count, "a tensor of views has a row for each image"
+        return views[rows].double() if views.is_floating_point() else views[rows]
+    parts = [rows_of(part, rows, count) for part in views]
+    return type(views)(*parts) if hasattr(views, "_fields") else tuple(parts)
+
+
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
+def meeting(tmp_path_factory):
+    """The folder in which two processes left what they found."""
     folder = tmp_path_factory.mktemp("meeting")
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=worker, args=(rank, 2, str(folder))) for rank in range(2)]
     for process in processes:
         process.start()
     for process in processes:
-        process.join(timeout=60)
+        process.join(timeout=120)
     codes = [process.exitcode for process in processes]
     for process in processes:
         process.kill()
     assert codes == [0, 0]
-    return [json.loads((folder / f"found-{rank}.json").read_text()) for rank in range(2)]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def found(meeting):
+    return [json.loads((meeting / f"found-{rank}.json").read_text()) for rank in range(2)]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_steps_as_in_one_process_on_the_joined_batch(meeting, name):
+    expected = step_of(name, 0, 1)
+    assert any(bool((value != 0).any()) for key, value in expected.items() if key != "loss")
+    for rank in range(2):
+        answer = load_file(meeting / f"{name}-{rank}.safetensors")
+        assert answer.keys() == expected.keys()
+        for key, value in expected.items():
+            assert (answer[key] - value).norm() <= 1e-8 * (1e-3 + value.norm()), key
 
 
 def test_loss_and_averaged_gradient_are_those_of_one_process_on_the_joined_batch(found):

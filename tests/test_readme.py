@@ -153,7 +153,7 @@ def test_the_levels_of_the_loss_are_those_of_the_formulas():
 def test_the_method_of_the_page_on_methods_is_found_passes_its_test_and_trains(tmp_path, monkeypatch):
     """The two blocks of docs/add-a-method.md: the file, and its test."""
     method, test = blocks((ROOT / "docs" / "add-a-method.md").read_text(), "python")
-    module = types.ModuleType("hundredfold.methods.contrastive.barlow_twins")
+    module = types.ModuleType("hundredfold.methods.contrastive.align_uniform")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     exec(method, vars(module))
     names: dict = {}
@@ -163,12 +163,13 @@ def test_the_method_of_the_page_on_methods_is_found_passes_its_test_and_trains(t
     for one in tests:
         one()
 
-    known = {**catalogue._modules(), "barlow_twins": module}
+    known = {**catalogue._modules(), "align_uniform": module}
     monkeypatch.setattr(catalogue, "_modules", lambda: known)
-    described = next(found for found in catalogue.names() if found.name == "barlow_twins")
-    assert described.summary.startswith("Barlow Twins: ")
-    assert "ICML 2021" in described.paper
-    result = hundredfold.pretrain("digits", method="barlow_twins", epochs=4, out=tmp_path / "barlow")
+    described = next(found for found in catalogue.names() if found.name == "align_uniform")
+    assert described.summary.startswith("Alignment and uniformity: ")
+    assert "ICML 2020" in described.paper
+    result = hundredfold.pretrain("digits", method="align_uniform", epochs=4, out=tmp_path / "align")
     losses = [epoch.loss for epoch in result.training.epochs]
-    assert losses[-1] < losses[0] / 2
+    assert result.training.floor < losses[-1] < losses[0] - 0.5 < result.training.chance
+    assert set(result.training.epochs[-1].logs) == {"alignment", "uniformity"}
     assert result.similarity.positive_mean > result.similarity.negative_mean

@@ -8,7 +8,7 @@ import typing
 import pytest
 from pydantic import ValidationError
 
-from hundredfold import records
+from hundredfold import records, study_records
 from hundredfold.records import (
     ClassScore,
     DataSummary,
@@ -21,8 +21,14 @@ from hundredfold.records import (
     to_json,
     to_plain,
 )
+from hundredfold.study_records import StudyResult
 
-KINDS = [kind for kind in vars(records).values() if dataclasses.is_dataclass(kind)]
+KINDS = [
+    kind
+    for module in (records, study_records)
+    for kind in vars(module).values()
+    if dataclasses.is_dataclass(kind) and kind.__module__ == module.__name__
+]
 
 
 def example(kind):
@@ -40,13 +46,13 @@ def value_for(hint):
         return {"é <b>": value_for(inner[1])}
     if inner:  # "x or None"
         return value_for(next(kind for kind in inner if kind is not type(None)))
-    return {str: 'a "b" \\ é', int: 3, float: 0.1, bool: False}[hint]
+    return {str: 'a "b" \\ é', int: 3, float: 0.1, bool: False, typing.Any: "x"}[hint]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_comes_back_as_it_was(kind):
     record = example(kind)
-    if kind is RunResult:  # where it lies is not part of what was found
+    if kind in (RunResult, StudyResult):  # where it lies is not part of what was found
         assert "folder" not in json.loads(to_json(record))
         record = dataclasses.replace(record, folder="")
     assert from_json(kind, to_json(record)) == record

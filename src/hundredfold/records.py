@@ -87,6 +87,9 @@ class Similarity:
         projection_dimensions: of the projections.
         spread: standard deviation of a dimension of the unit-length projections, mean over dimensions, times the
             square root of their number: 0 if collapsed, 1 if spread evenly (Chen & He 2021, section 4.1).
+        temperature: by which the loss divides similarities; None where it is no softmax over negatives.
+        effective_negatives: share of the negatives that such a loss listens to, 0..1: the exponential of the entropy
+            of their weights over their number.
         positives, negatives, withins: histograms over -1..1; None where only figures were kept.
     """
 
@@ -107,6 +110,8 @@ class Similarity:
     projection_rank: float | None = None
     projection_dimensions: int | None = None
     spread: float | None = None
+    temperature: float | None = None
+    effective_negatives: float | None = None
     positives: Histogram | None = None
     negatives: Histogram | None = None
     withins: Histogram | None = None
@@ -272,6 +277,7 @@ class RunResult:
         chosen: the model handed over, or None if nothing was labelled.
         mistakes: the chosen model's most confident errors.
         verdict: sentences a person can act on.
+        illnesses: names of what the verdict finds wrong with the representation or its training; none if healthy.
         notes: what was decided on the user's behalf, and why.
         schema: version of this layout.
     """
@@ -288,67 +294,7 @@ class RunResult:
     chosen: Chosen | None = None
     mistakes: tuple[Mistake, ...] = ()
     verdict: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    schema: int = SCHEMA
-    folder: Annotated[str, Field(exclude=True)] = ""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class StudyCell:
-    """One run of a study.
-
-    Attributes:
-        name: of its folder under `cells/`.
-        settings: what makes it different from the others, by the settings' names ("method", "plan.batch_size", ...).
-        training: the pre-training, or None where nothing was pre-trained.
-        similarity: on held-out images at the end of it, or None.
-        summary: model -> label count (as text) -> interval over the draws.
-        verdict: sentences on this cell's representation and training.
-        healthy: whether they name no illness; None where nothing could be looked at.
-        seconds: wall clock of pre-training and evaluation.
-        failure: why it has no figures (training diverged), or empty.
-    """
-
-    name: str
-    settings: dict[str, Any]
-    training: TrainingResult | None = None
-    similarity: Similarity | None = None
-    summary: dict[str, dict[str, Interval]] = dataclasses.field(default_factory=dict)
-    verdict: tuple[str, ...] = ()
-    healthy: bool | None = None
-    seconds: float = 0.0
-    failure: str = ""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class StudyResult:
-    """Everything a study found: the content of its `results.json`.
-
-    Attributes:
-        study: "methods" or "batch-size".
-        source, encoder: as asked for.
-        folder: where the study's folder is; not part of the file.
-        seconds: wall clock by stage, "total" among them, summed over the cells.
-        data: what was read.
-        labels: the label count that its tables speak of.
-        cells: in the order of the study.
-        records: of all cells, each with its cell's settings.
-        reference: models that do not depend on pre-training (`pixels`, `random_encoder`), as in `RunResult.summary`.
-        verdict: sentences a person can act on.
-        notes: what was decided on the user's behalf, and why.
-        schema: version of this layout.
-    """
-
-    study: str
-    source: str
-    encoder: str
-    seconds: dict[str, float]
-    data: DataSummary
-    labels: int
-    cells: tuple[StudyCell, ...]
-    records: tuple[Score, ...] = ()
-    reference: dict[str, dict[str, Interval]] = dataclasses.field(default_factory=dict)
-    verdict: tuple[str, ...] = ()
+    illnesses: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     schema: int = SCHEMA
     folder: Annotated[str, Field(exclude=True)] = ""

@@ -107,8 +107,10 @@ def test_help_ends_with_an_example_that_can_be_parsed(call, name):
     last = said.out.rstrip().split("\n\n")[-1]
     example = shlex.split(" ".join(last.split()).removeprefix("Example: "))
     assert example[0] == "hundredfold" and example[1] == (name or example[1])
-    command = cli.get_command(click.Context(cli), example[1])
-    context = command.make_context(example[1], example[2:])
+    command, rest = cli.get_command(click.Context(cli), example[1]), example[2:]
+    if isinstance(command, click.Group):
+        command, rest = command.commands[rest[0]], rest[1:]
+    context = command.make_context(example[1], rest)
     assert not context.args and call(*([name] if name else []), "-h").out == said.out
 
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import torch
 
-from hundredfold.evaluate.health import verdict
 from hundredfold.evaluate.score import interval
 from hundredfold.evaluate.similarity import similarity
+from hundredfold.evaluate.verdict import verdict
 from hundredfold.records import EpochRecord, TrainingResult
 
 RNG = torch.Generator().manual_seed(0)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from hundredfold.losses.nt_xent import NTXentLoss, nt_xent, nt_xent_chance, nt_xent_floor
+from hundredfold.losses.nt_xent import NEGATIVES, NTXentLoss, nt_xent, nt_xent_chance, nt_xent_floor
 
 
 def by_loops(za: list[list[float]], zb: list[list[float]], temperature: float) -> float:
@@ -98,3 +98,61 @@ def test_shapes_that_cannot_serve_are_said(shape_a: tuple[int, ...], shape_b: tu
 def test_a_temperature_that_is_not_positive_is_refused() -> None:
     with pytest.raises(ValueError, match="temperature must be > 0 and finite, got 0"):
         nt_xent(*pair(2, 2), temperature=0)
+
+
+def with_negatives(
+    za: list[list[float]], zb: list[list[float]], temperature: float, cross: bool, within: bool
+) -> float:
+    """Definition 3.1 of Lee et al. 2025 with floats: log(1 + sum over negatives of exp(difference / t)), both ways."""
+
+    def similarity(x: list[float], y: list[float]) -> float:
+        return sum(a * b for a, b in zip(x, y)) / math.hypot(*x) / math.hypot(*y) / temperature
+
+    total = 0.0
+    for u, v in ((za, zb), (zb, za)):
+        for i in range(len(u)):
+            inner = 0.0
+            for j in range(len(u)):
+                if j != i:
+                    positive = similarity(u[i], v[i])
+                    inner += cross * math.exp(similarity(u[i], v[j]) - positive)
+                    inner += within * math.exp(similarity(u[i], u[j]) - positive)
+            total += math.log(1 + inner)
+    return total / (2 * len(za))
+
+
+@pytest.mark.parametrize(
+    ("negatives", "cross", "within"), [("both", True, True), ("cross", True, False), ("within", False, True)]
+)
+@pytest.mark.parametrize(("n", "d", "temperature"), [(2, 3, 0.1), (5, 4, 0.5), (9, 2, 2.0)])
+def test_a_choice_of_negatives_equals_the_formula(
+    n: int, d: int, temperature: float, negatives: str, cross: bool, within: bool
+) -> None:
+    za, zb = pair(n, d)
+    expected = with_negatives(za.tolist(), zb.tolist(), temperature, cross, within)
+    assert float(nt_xent(za, zb, temperature=temperature, negatives=negatives)) == pytest.approx(expected, rel=1e-12)
+    assert float(NTXentLoss(temperature, negatives)(za, zb)) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("negatives", NEGATIVES)
+def test_levels_of_a_choice_of_negatives(negatives: str) -> None:
+    same = torch.ones(8, 4, dtype=torch.float64)
+    chance = nt_xent_chance(8, negatives)
+    assert chance == pytest.approx(math.log(15 if negatives == "both" else 8))
+    assert float(nt_xent(same, same, temperature=0.2, negatives=negatives)) == pytest.approx(chance, rel=1e-12)
+    simplex = torch.eye(6, dtype=torch.float64) - 1 / 6
+    floor = nt_xent_floor(6, 0.5, negatives)
+    assert float(nt_xent(simplex, simplex, temperature=0.5, negatives=negatives)) == pytest.approx(floor, rel=1e-12)
+
+
+@pytest.mark.parametrize("negatives", NEGATIVES)
+def test_gradient_of_a_choice_of_negatives(negatives: str) -> None:
+    za, zb = (z.requires_grad_() for z in pair(3, 3))
+    assert torch.autograd.gradcheck(lambda a, b: nt_xent(a, b, negatives=negatives), (za, zb))
+
+
+def test_unknown_negatives_are_refused() -> None:
+    with pytest.raises(ValueError, match="negatives must be one of both, cross, within, got 'all'"):
+        nt_xent(*pair(2, 2), negatives="all")
+    with pytest.raises(ValueError, match="negatives must be one of both, cross, within, got 'all'"):
+        NTXentLoss(negatives="all")

@@ -20,7 +20,18 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of the commands, in the order of the journey."""
-        order = ["run", "pretrain", "evaluate", "embed", "predict", "report", "methods", "check-data", "doctor"]
+        order = [
+            "run",
+            "pretrain",
+            "evaluate",
+            "embed",
+            "predict",
+            "report",
+            "study",
+            "methods",
+            "check-data",
+            "doctor",
+        ]
         names = {path.stem.replace("_", "-") for path in Path(__file__).parent.glob("[a-z]*.py")}
         return sorted(names, key=lambda name: (order.index(name) if name in order else len(order), name))
 

@@ -19,6 +19,12 @@ TRAINING = (
     click.option("--epochs", type=click.IntRange(min=0), help="Passes over the images. [chosen from the data]"),
     click.option("--batch-size", type=click.IntRange(min=2), help="Images in a step. [256, less for small sets]"),
     click.option("--lr", type=float, help="Peak learning rate. [0.002]"),
+    click.option(
+        "--variance-reduction",
+        type=click.FloatRange(min=0),
+        metavar="X",
+        help="Weight of the VRNS loss, added to the method's. [0]",
+    ),
     click.option("--devices", type=click.IntRange(min=1), help="Processes that train together. [1]"),
     click.option("--init-from", metavar="RUN", help="Start from the weights of another run."),
 )

@@ -9,6 +9,8 @@ import click
 if TYPE_CHECKING:
     from hundredfold.records import RunResult
     from hundredfold.studies.estimate import Estimate
+    from hundredfold.studies.study import StudyEstimate
+    from hundredfold.study_records import StudyResult
 
 ORDER = ("finetune", "linear_probe", "knn", "baseline", "random_encoder", "pixels")
 
@@ -43,4 +45,29 @@ def show_estimate(found: Estimate) -> None:
         f"{found.pretrain_seconds / 60:.1f} minutes of pre-training"
     )
     click.echo(f"about {found.memory_bytes / 1e6:,.0f} MB of memory and {found.disk_bytes / 1e6:,.0f} MB of disk")
+    click.echo("dry run: nothing was written")
+
+
+def show_study(result: StudyResult) -> None:
+    """A line a cell, the verdict, and the file."""
+    width = max([len(cell.name) for cell in result.cells] + [len(model) for model in result.reference])
+    click.echo(f"accuracy with {result.labels} labels on {result.data.source}")
+    lines = [(cell.name, cell.summary, cell.failure) for cell in result.cells]
+    lines += [(model, {model: by_count}, "") for model, by_count in result.reference.items()]
+    for name, summary, failure in lines:
+        found = [(model, by_count.get(str(result.labels))) for model, by_count in summary.items()]
+        figures = "  ".join(f"{model} {100 * interval.mean:5.1f} %" for model, interval in found if interval)
+        click.echo(f"  {name:<{width}}  {failure or figures}")
+    for sentence in result.verdict:
+        click.echo(sentence)
+    click.echo(f"{result.seconds['total']:.0f} s. Report: {result.folder}/report.html")
+
+
+def show_study_estimate(found: StudyEstimate) -> None:
+    """The cells and what they would take."""
+    width = max(map(len, found.cells))
+    for name, seconds in zip(found.cells, found.seconds, strict=True):
+        click.echo(f"  {name:<{width}}  about {seconds / 60:.1f} minutes of pre-training")
+    total = sum(found.seconds) / 60
+    click.echo(f"{len(found.cells)} cells: about {total:.0f} minutes and {found.disk_bytes / 1e6:,.0f} MB of disk")
     click.echo("dry run: nothing was written")

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hundredfold.losses._pair import check_pair, check_temperature, unit_length
+from hundredfold.losses.tiled import is_large, nt_xent_tiled
 
 Negatives: TypeAlias = Literal["both", "cross", "within"]
 NEGATIVES = ("both", "cross", "within")
@@ -50,6 +51,8 @@ def nt_xent(za: Tensor, zb: Tensor, *, temperature: float = 0.5, negatives: str 
     check_temperature(temperature)
     check_negatives(negatives)
     n = za.shape[0]
+    if is_large(2 * n, 2 * n, za):
+        return nt_xent_tiled(za, zb, temperature=temperature, negatives=negatives)
     with torch.autocast(za.device.type, enabled=False):  # half precision loses the small differences of exp
         z = torch.cat([unit_length(za), unit_length(zb)])  # [2n, d]
         logits = (z @ z.T / temperature).masked_fill(_left_out(n, negatives, z.device), -math.inf)  # [2n, 2n]

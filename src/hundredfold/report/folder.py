@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from pydantic import ValidationError
@@ -19,6 +19,9 @@ from safetensors.numpy import load_file
 
 from hundredfold.errors import DataError
 from hundredfold.records import SCHEMA, RunResult, from_json
+from hundredfold.study_records import StudyResult
+
+Result = TypeVar("Result", RunResult, StudyResult)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,7 +57,7 @@ def read_run(folder: Path) -> RunFolder:
     indices = _json(folder / "splits.json", "how many images were learnt from is not exact", gaps).get("unlabelled")
     return RunFolder(
         name=folder.resolve().name,
-        result=_result(folder),
+        result=read_result(folder, RunResult),
         settings=_toml(folder / "settings.toml", gaps),
         environment=_json(folder / "environment.json", "versions and machine are not shown", gaps),
         unlabelled=len(indices) if isinstance(indices, list) else None,
@@ -63,25 +66,30 @@ def read_run(folder: Path) -> RunFolder:
     )
 
 
-def _result(folder: Path) -> RunResult:
-    path = folder / "results.json"
+def read_result(folder: Path, kind: type[Result]) -> Result:
+    """The `results.json` of a run or of a study.
+
+    Raises:
+        DataError: it is missing, damaged, or of a newer version.
+    """
+    path, name = folder / "results.json", "study" if kind is StudyResult else "run"
     try:
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError) as missing:
         raise DataError(
             f"no results in {folder}",
             why=f"{path} does not exist",
-            fix="name the folder of a run that has finished, or finish it with `--resume`",
+            fix=f"name the folder of a {name} that has finished, or finish it with `--resume`",
         ) from missing
     except (OSError, UnicodeDecodeError) as problem:
         raise DataError(f"cannot read {path}", why=str(problem), fix="run again, or restore the file") from problem
     try:
-        result = from_json(RunResult, text)
+        result = from_json(kind, text)
     except ValidationError as problem:
         first = problem.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
         raise DataError(
-            f"{path} is damaged",
+            f"{path} is damaged, or not that of a {name}",
             why=f"{place}: {first['msg']} ({problem.error_count()} in all)",
             fix="run again with `--resume`, or restore the file",
         ) from problem

@@ -20,8 +20,10 @@ from hundredfold.errors import DataError
 from hundredfold.report import wording
 from hundredfold.report.answer import Answer
 from hundredfold.report.comparison import comparison_view
-from hundredfold.report.folder import read_run
+from hundredfold.report.folder import read_result, read_run
 from hundredfold.report.run_view import gain_text, run_view
+from hundredfold.report.study import study_view
+from hundredfold.study_records import StudyResult
 
 NO_BREAK = "\u00a0"
 
@@ -55,6 +57,19 @@ def write_comparison(folders: Sequence[Path], target: Path) -> Path:
     html = render("comparison.html.j2", comparison_view([read_run(Path(folder)) for folder in folders]))
     atomic.write_text(Path(target), html)
     return Path(target)
+
+
+def write_study_report(folder: Path) -> Path:
+    """Write `report.html` from the `results.json` of a study, and return its path.
+
+    Raises:
+        DataError: `results.json` is missing, damaged, or not that of a study.
+        OutputError: the page cannot be written.
+    """
+    folder = Path(folder)
+    html = render("study.html.j2", study_view(read_result(folder, StudyResult)))
+    atomic.write_text(folder / "report.html", html)
+    return folder / "report.html"
 
 
 def render(template: str, view: Mapping[str, Any]) -> str:

@@ -11,7 +11,9 @@ from hundredfold.report.wording import percent, value
 
 
 def similarity_figure(similarity: Similarity) -> Markup:
-    """Both histograms over the cosine similarity, means marked."""
+    """Both histograms over the cosine similarity, means marked; nothing where they were not kept."""
+    if similarity.positives is None or similarity.negatives is None:
+        return Markup("")
     hills = [
         Hill(
             name="different images",
@@ -44,12 +46,14 @@ def similarity_figure(similarity: Similarity) -> Markup:
 
 def similarity_sentence(similarity: Similarity) -> str:
     """What the figure shows, in numbers."""
-    above = share_above(similarity.negatives, similarity.positive_mean)
-    return (
+    means = (
         f"Two views of the same image are {value(similarity.positive_mean, 2)} alike on average, views of different "
-        f"images {value(similarity.negative_mean, 2)}; {percent(above)} of the pairs of different images are more "
-        f"alike than the average pair of the same image."
+        f"images {value(similarity.negative_mean, 2)}"
     )
+    if similarity.negatives is None:
+        return f"{means}."
+    above = percent(share_above(similarity.negatives, similarity.positive_mean))
+    return f"{means}; {above} of the pairs of different images are more alike than the average pair of the same image."
 
 
 def share_above(histogram: Histogram, threshold: float) -> float:

@@ -16,18 +16,20 @@ from typing import Any
 from hundredfold.data.streaming import read_failures
 from hundredfold.encoders._base import Encoder
 from hundredfold.encoders.folder import load_encoder
-from hundredfold.evaluate.health import verdict
 from hundredfold.evaluate.score import summarise
+from hundredfold.evaluate.verdict import verdict
 from hundredfold.methods._base import Method
 from hundredfold.records import BadFile, Mistake, RunResult, Score
 from hundredfold.studies.cells import Cell, Outcome
 from hundredfold.studies.claim import require_room
 from hundredfold.studies.estimate import checkpoint_bytes
 from hundredfold.studies.evaluation import evaluation_stage
+from hundredfold.studies.examination import similarity_stage
 from hundredfold.studies.hand_over import choose, hand_over, worst_mistakes
 from hundredfold.studies.job import Request, Surroundings, Work, carry_out
+from hundredfold.studies.pictures import as_bytes, write_pictures
 from hundredfold.studies.prepare import Prepared
-from hundredfold.studies.pretraining import as_bytes, new_method, pretrain_stage, similarity_stage, write_pictures
+from hundredfold.studies.pretraining import new_method, pretrain_stage
 from hundredfold.studies.reuse import check_fit, settings_of
 from hundredfold.studies.run_folder import RunFolder
 from hundredfold.train.stop import StopRequest

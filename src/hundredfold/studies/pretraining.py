@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import torch
-from safetensors.torch import load_file
-from torch import Tensor
 
 import hundredfold.methods.catalogue as methods
-from hundredfold import atomic, distributed
+from hundredfold import distributed
 from hundredfold.data.loader import Loader
 from hundredfold.encoders import build as encoders
 from hundredfold.encoders._base import Encoder
 from hundredfold.encoders.folder import load_encoder, save_encoder
 from hundredfold.errors import CheckpointError
-from hundredfold.evaluate.features import features
-from hundredfold.evaluate.similarity import similarity
 from hundredfold.methods._base import Method
 from hundredfold.methods.variance_reduced import VarianceReduced
-from hundredfold.random import derive, generator
-from hundredfold.records import Similarity, TrainingResult
+from hundredfold.random import derive
+from hundredfold.records import TrainingResult
+from hundredfold.studies.examination import examination
 from hundredfold.studies.prepare import Prepared
 from hundredfold.studies.run_folder import RunFolder
 from hundredfold.studies.several import train_together
 from hundredfold.train.loop import fit
 from hundredfold.train.stop import StopRequest
 from hundredfold.train.watch import MetricsFile, Watch
-from hundredfold.types import ImageBatch
 from hundredfold.views import recipe as views
-
-COMPARED = 1000  # held-out images whose similarities are looked at
-SHOWN = 8  # images whose two views the report shows
 
 
 def new_encoder(prepared: Prepared) -> Encoder:
@@ -93,6 +83,7 @@ def train_alone(
         prepared.settings.plan,
         prepared.engine,
         validation=validation,
+        examine=examination(method, prepared) if distributed.is_main() else None,
         watches=[MetricsFile(folder.metrics), *watches] if distributed.is_main() else (),
         folder=folder.checkpoints,
         stop=stop,
@@ -110,49 +101,6 @@ def loaders(prepared: Prepared) -> tuple[Loader, Loader | None]:
     if not settings.plan.validate:
         return train, None
     return train, Loader(images=unlabelled, index=parts.validation, seed=derive(seed, "validation"), **share)
-
-
-@torch.no_grad()
-def similarity_stage(method: Method, prepared: Prepared) -> tuple[Similarity | None, dict[str, Tensor]]:
-    """How views of held-out images compare, and pictures of some: `originals`, `view_a`, `view_b`, uint8."""
-    held_out = prepared.split.validation if len(prepared.split.validation) >= 2 else prepared.split.pool
-    index = held_out[:COMPARED]
-    images = prepared.images.without_labels()
-    batch = ImageBatch(prepared.engine.images(images.take(index)), images.labels[index], index)
-    prepared.engine.place(method).eval()
-    pair = method.views(batch, generator(prepared.settings.seed, "similarity"))
-    projected = method.project(pair)
-    if projected is None:
-        return None, {}
-    found = similarity(projected[0].cpu(), projected[1].cpu(), features(method.encoder, images, index, prepared.engine))
-    shown = {"originals": batch.images[:SHOWN], **_pictured(pair)}
-    return found, {name: as_bytes(values) for name, values in shown.items()}
-
-
-def _pictured(views: Any) -> dict[str, Tensor]:
-    """The first images of the first two sets of images among what a method takes."""
-    sets = (part for part in _parts(views) if part.dim() == 4)
-    return {name: images[:SHOWN] for name, images in zip(("view_a", "view_b"), sets)}
-
-
-def _parts(views: Any) -> Iterator[Tensor]:
-    if isinstance(views, Tensor):
-        yield views
-    elif isinstance(views, tuple):
-        for part in views:
-            yield from _parts(part)
-
-
-def as_bytes(images: Tensor) -> Tensor:
-    """Images as uint8 on the CPU, for pictures."""
-    stored = images if images.dtype == torch.uint8 else (images.clamp(0, 1) * 255).round().to(torch.uint8)
-    return stored.cpu().contiguous()
-
-
-def write_pictures(folder: RunFolder, pictures: dict[str, Tensor]) -> None:
-    """Adds to `pictures.safetensors`, which the report shows."""
-    known = load_file(folder.pictures) if folder.pictures.exists() else {}
-    atomic.write_tensors(folder.pictures, {**known, **pictures})
 
 
 def _take_weights(encoder: Encoder, start: Encoder, name: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
-from hundredfold.records import EpochRecord
+from hundredfold.records import EpochRecord, Similarity
 from hundredfold.train.watch import StepRecord
 
 
@@ -36,6 +36,7 @@ class Ledger:
         epochs: records of the epochs done.
         sums: of the epoch under way.
         earlier: seconds spent by the runs that this one goes on from.
+        peak_bytes: the most memory that this run or those took, None if unknown.
     """
 
     def __init__(self, step: int = 0, state: Mapping[str, Any] | None = None) -> None:
@@ -45,19 +46,25 @@ class Ledger:
             LookupError, TypeError, ValueError: `state` is not such a description.
         """
         self.step = step
-        self.epochs = [EpochRecord(**record) for record in state["epochs"]] if state else []
+        self.epochs = [_epoch(record) for record in state["epochs"]] if state else []
         self.sums = Sums(**state["partial"]) if state else Sums()
         self.earlier = float(state["seconds"]) if state else 0.0
+        self.peak_bytes: int | None = state.get("peak_bytes") if state else None
         self.began = time.monotonic()
 
     def state(self) -> dict[str, Any]:
         """All of it as plain JSON values, for a checkpoint."""
         epochs = [asdict(record) for record in self.epochs]
-        return {"epochs": epochs, "partial": asdict(self.sums), "seconds": self.seconds()}
+        partial, seconds = asdict(self.sums), self.seconds()
+        return {"epochs": epochs, "partial": partial, "seconds": seconds, "peak_bytes": self.peak_bytes}
 
     def seconds(self) -> float:
         """Wall clock so far, earlier runs included."""
         return self.earlier + time.monotonic() - self.began
+
+    def saw_memory(self, taken: int | None) -> None:
+        """Keeps the largest of what was measured."""
+        self.peak_bytes = max((known for known in (self.peak_bytes, taken) if known is not None), default=None)
 
     def add(self, record: StepRecord, logs: Mapping[str, Tensor]) -> None:
         """Counts a step."""
@@ -69,8 +76,10 @@ class Ledger:
         for name, value in logs.items():
             self.sums.logs[name] = self.sums.logs.get(name, 0.0) + float(value)
 
-    def close_epoch(self, last: StepRecord, val_loss: float | None, validating: float) -> EpochRecord:
-        """The record of the epoch that ends with the step `last`; `validating` is the seconds that validation took."""
+    def close_epoch(
+        self, last: StepRecord, val_loss: float | None, similarity: Similarity | None, validating: float
+    ) -> EpochRecord:
+        """The record of the epoch that ends with the step `last`; `validating` is the seconds that looking took."""
         sums, self.sums = self.sums, Sums()
         record = EpochRecord(
             epoch=last.epoch,
@@ -82,6 +91,14 @@ class Ledger:
             data_wait=sums.wait / max(sums.seconds, 1e-9),
             seconds=sums.seconds + validating,
             logs={name: value / sums.steps for name, value in sums.logs.items() if math.isfinite(value)},
+            similarity=similarity,
         )
         self.epochs.append(record)
         return record
+
+
+def _epoch(plain: Mapping[str, Any]) -> EpochRecord:
+    fields = dict(plain)
+    if fields.get("similarity"):
+        fields["similarity"] = Similarity(**fields["similarity"])
+    return EpochRecord(**fields)

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 
 from hundredfold import distributed
 from hundredfold.data.loader import Loader
+from hundredfold.encoders._base import pass_in_chunks
 from hundredfold.errors import DivergedError, Interrupted
 from hundredfold.methods._base import Method
 from hundredfold.random import derive, generator
-from hundredfold.records import EpochRecord, TrainingResult
+from hundredfold.records import EpochRecord, Similarity, TrainingResult
 from hundredfold.train import checkpoint
 from hundredfold.train.engine import Engine
 from hundredfold.train.ledger import Ledger
+from hundredfold.train.memory import PeakMemory
 from hundredfold.train.optimizer import optimizer as make_optimizer
 from hundredfold.train.plan import Plan
 from hundredfold.train.schedule import warmup_cosine
@@ -37,6 +39,7 @@ def fit(
     engine: Engine,
     *,
     validation: Loader | None = None,
+    examine: Callable[[], Similarity | None] | None = None,
     watches: Sequence[Watch] = (),
     folder: Path | None = None,
     stop: StopRequest | None = None,
@@ -49,6 +52,7 @@ def fit(
         plan: how long and how fast.
         engine: where and in which precision.
         validation: held-out batches for the loss after each epoch.
+        examine: called after each epoch; what it finds becomes part of the epoch's record.
         watches: told of each step and epoch.
         folder: where checkpoints go; None keeps nothing.
         stop: when it has received a signal, the loop finishes the step, saves and raises.
@@ -60,6 +64,7 @@ def fit(
         ResourceError, OutputError: a checkpoint could not be written.
     """
     engine.place(method)
+    pass_in_chunks(method, plan.chunk)
     optimizer = make_optimizer(method, plan)
     ledger, notes = _resume(folder, method, optimizer)
     wrapped = engine.wrap(method)
@@ -67,9 +72,11 @@ def fit(
     watching = Watches(watches, notes)
     watching.start(ledger.step)
 
+    memory = PeakMemory(engine.device)
     saved = clock = time.monotonic()
     devices = [engine.device] if engine.device.type == "cuda" else []
-    with torch.random.fork_rng(devices), watching:  # dropout reads the global generator: seeded a step, then given back
+    # Dropout reads the global generator: it is seeded in each step, and given back in the end.
+    with torch.random.fork_rng(devices), memory, watching:
         method.train()
         for step, batch in enumerate(loader.batches(ledger.step, steps), ledger.step):
             torch.manual_seed(derive(loader.seed, "dropout", step, loader.rank))
@@ -96,12 +103,13 @@ def fit(
             watching.step(record)
             ended = (step + 1) % loader.steps_per_epoch == 0
             if ended:
-                closed = _close_epoch(ledger, record, wrapped, validation if plan.validate else None, engine)
+                closed = _close_epoch(ledger, record, wrapped, validation if plan.validate else None, examine, engine)
                 _require_finite(closed.val_loss or 0.0, f"validation loss of epoch {closed.epoch}", rate, folder)
                 watching.epoch(closed)
                 method.train()
             signal_number = distributed.largest(stop.received or 0) if stop else 0
             if folder and (ended or signal_number or time.monotonic() - saved >= plan.checkpoint_seconds):
+                ledger.saw_memory(memory.bytes)
                 _save(folder, method, optimizer, ledger, plan)
                 saved = time.monotonic()
             if signal_number and step + 1 < steps:
@@ -109,6 +117,7 @@ def fit(
                 raise Interrupted(f"stopped after step {step + 1} of {steps}{where}", signal_number=signal_number)
             clock = time.monotonic()
     method.eval()
+    ledger.saw_memory(memory.bytes)
     return _result(method, ledger, plan, engine, notes)
 
 
@@ -181,11 +190,17 @@ def _step_record(
 
 
 def _close_epoch(
-    ledger: Ledger, last: StepRecord, wrapped: torch.nn.Module, validation: Loader | None, engine: Engine
+    ledger: Ledger,
+    last: StepRecord,
+    wrapped: torch.nn.Module,
+    validation: Loader | None,
+    examine: Callable[[], Similarity | None] | None,
+    engine: Engine,
 ) -> EpochRecord:
     began = time.monotonic()
     loss = validation_loss(wrapped, validation, engine) if validation else None
-    return ledger.close_epoch(last, loss, time.monotonic() - began)
+    found = examine() if examine else None
+    return ledger.close_epoch(last, loss, found, time.monotonic() - began)
 
 
 def _result(method: Method, ledger: Ledger, plan: Plan, engine: Engine, notes: list[str]) -> TrainingResult:
@@ -200,6 +215,7 @@ def _result(method: Method, ledger: Ledger, plan: Plan, engine: Engine, notes: l
         device=engine.device.type,
         chance=chance,
         floor=floor,
+        peak_bytes=ledger.peak_bytes,
         notes=tuple(notes),
     )
 

@@ -23,6 +23,9 @@ class Plan:
         validate: compute the loss on held-out images after each epoch.
         checkpoint_seconds: save at least this often (and after each epoch).
         keep: how many checkpoints stay on disk, >= 2 so that a damaged one has a predecessor.
+        chunk: images that pass the encoder at once, 0 for the whole batch. A batch of thousands then takes the memory
+            of a chunk, and a third more time, as each chunk is computed twice. Two views are two images. BatchNorm
+            normalises by each chunk: at least 3, and hundreds are better.
     """
 
     epochs: int = 10
@@ -35,6 +38,7 @@ class Plan:
     validate: bool = True
     checkpoint_seconds: float = 60.0
     keep: int = 2
+    chunk: int = 0
 
     def problems(self) -> list[str]:
         """What cannot be used, one sentence each."""
@@ -48,5 +52,6 @@ class Plan:
             (0 <= self.clip_norm < math.inf, f"clip_norm must be >= 0 and finite, got {self.clip_norm}"),
             (self.checkpoint_seconds >= 0, f"checkpoint_seconds must be >= 0, got {self.checkpoint_seconds}"),
             (self.keep >= 2, f"keep must be >= 2, got {self.keep}"),
+            (self.chunk == 0 or self.chunk >= 3, f"chunk must be 0 (the whole batch) or >= 3, got {self.chunk}"),
         ]
         return [sentence for kept, sentence in rules if not kept]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any, TextIO
 
 from hundredfold import atomic
-from hundredfold.records import EpochRecord
+from hundredfold.records import EpochRecord, Similarity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,8 +126,9 @@ class MetricsFile(Watch):
             self._append({"step": record.step, "epoch": record.epoch, "step_loss": record.loss, "lr": record.lr})
 
     def epoch(self, record: EpochRecord) -> None:
-        """A line an epoch."""
-        self._append({key: value for key, value in asdict(record).items() if value is not None})
+        """A line an epoch, without what is not known."""
+        line = {**asdict(record), "similarity": figures(record.similarity) or None}
+        self._append({key: value for key, value in line.items() if value is not None})
 
     def _append(self, values: dict[str, Any]) -> None:
         with self.path.open("a") as file:
@@ -166,6 +167,7 @@ class TensorBoard(Watch):
 
         names = ("loss", "val_loss", "lr", "images_per_second", "data_wait")
         values = {name: getattr(record, name) for name in names}
+        values |= {f"similarity/{name}": value for name, value in figures(record.similarity).items()}
         scalars = [Summary.Value(tag=name, simple_value=value) for name, value in values.items() if value is not None]
         self._write(Event(step=record.step, summary=Summary(value=scalars)))
 
@@ -245,6 +247,12 @@ class ProgressBar(Watch):
     def finish(self) -> None:
         """Leaves the bar on the screen."""
         self.bar.stop()
+
+
+def figures(found: Similarity | None) -> dict[str, float]:
+    """The numbers of a record of similarities by name, without its histograms; none of None."""
+    plain = asdict(found) if found else {}
+    return {name: value for name, value in plain.items() if isinstance(value, int | float)}
 
 
 def describe(record: EpochRecord) -> str:

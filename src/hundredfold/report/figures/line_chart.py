@@ -53,7 +53,9 @@ def line_chart(
     write_y: Callable[[float], str],
     levels: Sequence[Level] = (),
     limits: tuple[float, float] = (-math.inf, math.inf),
+    also: Sequence[float] = (),
     x_ticks: Sequence[float] = (),
+    logarithmic: bool = False,
     width: float = 720,
     height: float = 380,
 ) -> Markup:
@@ -62,19 +64,21 @@ def line_chart(
     Args:
         levels: values worth knowing; the axis is stretched to them as long as the lines keep a third of its height.
         limits: the axis never goes outside, as accuracy stays within 0..1.
+        also: values that the y axis has room for besides: those of a chart beside it, that both may share one axis.
         x_ticks: what to write below the axis, instead of round numbers; thinned where crowded.
+        logarithmic: equal factors of x are equal steps; also so where x spreads far.
     """
     lines = [line for line in lines if line.points]
     entries = [Entry(name=line.name, mark=_mark(line)) for line in lines]
     narrow = width < NARROW
     top = TOP + (legend_height(entries, width) if narrow else 0)
-    y_low, y_high = _y_range(lines, levels, limits)
+    y_low, y_high = _y_range(lines, levels, limits, also)
     y_scale = Scale(low=y_low, high=y_high, start=height - BOTTOM, end=top)
     y = Axis(name=y_name, scale=y_scale, ticks=ticks(y_low, y_high, 4 if narrow else 5), write=write_y)
 
     right = 14 if narrow else max((text_width(line.name) for line in lines), default=0) + 26
     xs = sorted({point[0] for line in lines for point in line.points})
-    logarithmic = wants_logarithm(xs)
+    logarithmic = logarithmic or wants_logarithm(xs)
     x_scale = Scale(
         low=xs[0] if xs else 0,
         high=xs[-1] if xs else 1,
@@ -94,8 +98,10 @@ def line_chart(
     return figure(width, height, title, description, *parts)
 
 
-def _y_range(lines: Sequence[Line], levels: Sequence[Level], limits: tuple[float, float]) -> tuple[float, float]:
-    values = [value for line in lines for _, value in line.points]
+def _y_range(
+    lines: Sequence[Line], levels: Sequence[Level], limits: tuple[float, float], also: Sequence[float]
+) -> tuple[float, float]:
+    values = [*also, *(value for line in lines for _, value in line.points)]
     values += [end for line in lines for pair in line.band for end in pair]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     span = (high - low) or abs(high) or 1.0

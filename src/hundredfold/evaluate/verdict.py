@@ -1,0 +1,69 @@
+"""A verdict in sentences: how healthy a representation is, and what it was good for.
+
+Every sentence carries the figure that it rests on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from hundredfold.evaluate.health import diagnose
+from hundredfold.evaluate.score import wilson
+from hundredfold.records import Interval, Similarity, TrainingResult
+
+LEAST_GAIN = 0.05  # points: less than what is printed
+FEW_TESTED = 1000  # test images below which their number is spoken of
+REFERENCES = (
+    ("baseline", "the same network from scratch"),
+    ("random_encoder", "a random encoder"),
+    ("pixels", "the raw pixels"),
+)
+
+
+def verdict(
+    similarity: Similarity | None,
+    training: TrainingResult | None,
+    summary: Mapping[str, Mapping[str, Interval]],
+    labels: int,
+    *,
+    tested: int = 0,
+) -> tuple[str, ...]:
+    """Sentences on the representation, on the training, and on what it was good for.
+
+    Args:
+        similarity, training: as `diagnose`.
+        summary: model -> label count -> accuracy over the draws.
+        labels: the count to speak of.
+        tested: number of test images, 0 if unknown.
+    """
+    at = {model: by[str(labels)] for model, by in summary.items() if str(labels) in by}
+    found = (diagnosis.sentence for diagnosis in diagnose(similarity, training))
+    return (*found, *_gain(at), *_small_test(at, tested))
+
+
+def _gain(at: Mapping[str, Interval]) -> Iterator[str]:
+    if "linear_probe" not in at:
+        return
+    probe = at["linear_probe"].mean
+    for other, what in REFERENCES:
+        if other in at:
+            gain = 100 * (probe - at[other].mean)
+            if abs(gain) < LEAST_GAIN:
+                yield f"Pre-training makes no difference to {what} ({100 * at[other].mean:.1f} %)."
+            elif gain > 0:
+                yield f"Pre-training adds {gain:.1f} points over {what} ({100 * at[other].mean:.1f} %)."
+            else:
+                yield (
+                    f"Pre-training adds nothing over {what} ({100 * at[other].mean:.1f} % against "
+                    f"{100 * probe:.1f} %): train longer, or ask whether the views keep what the classes depend on."
+                )
+
+
+def _small_test(at: Mapping[str, Interval], tested: int) -> Iterator[str]:
+    if "linear_probe" not in at or not 0 < tested < FEW_TESTED:
+        return
+    low, high = wilson(at["linear_probe"].mean, tested)
+    yield (
+        f"The test set has {tested} images: that alone leaves the probe's accuracy open between {100 * low:.1f} and "
+        f"{100 * high:.1f} % (95 % interval). Give more with --test."
+    )

@@ -1,0 +1,210 @@
+"""The study of methods: one table of what each learnt, how its views lie and what it cost, and a figure for each."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from hundredfold.methods import catalogue
+from hundredfold.records import Interval, Similarity
+from hundredfold.report.answer import Answer
+from hundredfold.report.figures.histogram import Hill, histogram
+from hundredfold.report.figures.scale import widened
+from hundredfold.report.figures.strip import strip, strip_axis
+from hundredfold.report.provenance import flattened
+from hundredfold.report.study_cells import NEIGHBOURS, PROBE, interval, varied
+from hundredfold.report.wording import UNKNOWN, counted, method_title, model_title, percent, points, visible
+from hundredfold.study_records import StudyCell, StudyResult
+
+METHOD = "method"
+STRIP = 150.0  # px
+HISTOGRAM = 400.0  # px
+LONGEST = 90  # characters of an illness
+MEBIBYTE = 2**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """A method for a reader: how it is spelt, its family, and what it does in a sentence; the last two may be empty."""
+
+    title: str
+    family: str = ""
+    what: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line of the table: a method, or a reference model that needs no pre-training (`cell` is None).
+
+    Attributes:
+        named: how it is called.
+        cell: what was found.
+        probe, knn: accuracy over the draws of labels, or None.
+        accuracies: of the probe, draw by draw, if they were kept.
+        gain: of the probe over the better reference model, a share; None if there is none.
+        state: health in a few words, and whether it is an illness.
+        speed: images a second, median over epochs, or None.
+        memory: at the peak of training, MiB, or None.
+    """
+
+    named: Named
+    cell: StudyCell | None = None
+    probe: Interval | None = None
+    knn: Interval | None = None
+    accuracies: tuple[float, ...] = ()
+    gain: float | None = None
+    state: tuple[str, bool] = ("", False)
+    speed: float | None = None
+    memory: float | None = None
+
+
+def methods_view(result: StudyResult) -> dict[str, Any]:
+    """The names that the part of `study.html.j2` on methods uses."""
+    rows = method_rows(result)
+    tested = [row for row in rows if row.probe]
+    axis = _limits(tested)
+    return {
+        "rows": [(row, _strip(row, axis) if row.probe else "") for row in rows],
+        "axis": strip_axis(axis, lambda share: f"{share * 100:.0f} %", width=STRIP),
+        "several": any(row.probe.draws > 1 for row in tested if row.probe),
+        "references": [row.named.title for row in rows if row.cell is None],
+        "knn": any(row.knn for row in rows),
+        "cards": [(row, _hills(row)) for row in rows if row.cell and not row.cell.failure],
+    }
+
+
+def methods_answer(result: StudyResult) -> Answer:
+    """Which method is first, by how much, and whether it was worth it."""
+    found = [row for row in method_rows(result) if row.cell and row.probe]
+    if not found or found[0].probe is None:
+        return Answer(sentence=f"None of {counted(len(result.cells), 'method')} could be evaluated.")
+    best, probe = found[0], found[0].probe
+    figure = percent(probe.mean)
+    place = f"first of {counted(len(found), 'method')}" if len(found) > 1 else "the only method evaluated"
+    spread = (
+        f" (± {points(2 * probe.std, signed=False)} over {counted(probe.draws, 'draw')})" if probe.draws > 1 else ""
+    )
+    sentence = f"With {counted(result.labels, 'label')}, {best.named.title} is {place}: a linear probe on its features "
+    sentence += f"is right for {figure} of the test images{spread}"
+    if best.gain is not None:
+        sentence += f", {_difference(best.gain)} than the better of the models that need no pre-training"
+    return Answer(sentence=sentence + ".", figure=figure)
+
+
+def method_rows(result: StudyResult) -> list[Row]:
+    """Methods and reference models, the most accurate probe first; what has no accuracy comes last."""
+    references = {
+        model: by_count[str(result.labels)]
+        for model, by_count in result.reference.items()
+        if str(result.labels) in by_count
+    }
+    best = max((found.mean for found in references.values()), default=None)
+    rows = [Row(named=Named(title=model_title(model)), probe=found) for model, found in references.items()]
+    rows += [_row(result, cell, named, best) for cell, named in zip(result.cells, _names(result), strict=True)]
+    return sorted(rows, key=lambda row: -row.probe.mean if row.probe else 1.0)
+
+
+def state(cell: StudyCell) -> tuple[str, bool]:
+    """The health of a cell in a few words, and whether it is an illness.
+
+    The verdict of a cell names its illnesses first; up to the colon a sentence says what, after it why.
+    """
+    if cell.failure:
+        return "failed", True
+    if cell.healthy is None:
+        return UNKNOWN, False
+    if cell.healthy:
+        return "healthy", False
+    first = cell.verdict[0] if cell.verdict else "not healthy"
+    return visible(first.partition(": ")[0].partition(". ")[0].rstrip("."), LONGEST), True
+
+
+def _row(result: StudyResult, cell: StudyCell, named: Named, reference: float | None) -> Row:
+    probe = interval(cell, result.labels)
+    epochs = cell.training.epochs if cell.training else ()
+    peak = cell.training.peak_bytes if cell.training else None
+    return Row(
+        named=named,
+        cell=cell,
+        probe=probe,
+        knn=interval(cell, result.labels, NEIGHBOURS),
+        accuracies=tuple(
+            record.accuracy
+            for record in result.records
+            if (record.model, record.labels, record.settings) == (PROBE, result.labels, cell.settings)
+        ),
+        gain=probe.mean - reference if probe and reference is not None else None,
+        state=state(cell),
+        speed=statistics.median(epoch.images_per_second for epoch in epochs) if epochs else None,
+        memory=peak / MEBIBYTE if peak is not None else None,
+    )
+
+
+def _names(result: StudyResult) -> list[Named]:
+    """Each cell's method; cells of one method are told apart by the other settings that differ."""
+    known = {info.name: info for info in catalogue.names()}
+    others = [name for name in varied(result.cells) if name != METHOD]
+    found = []
+    for cell in result.cells:
+        method, settings = str(cell.settings.get(METHOD, cell.name)), flattened(cell.settings)
+        title, family, what = method_title(method), "", ""
+        if method in known:
+            # Each method's file begins "Name: what it does."
+            name, _, what = known[method].summary.partition(": ")
+            title, family = name if what else title, known[method].family
+        told = ", ".join(f"{other} {settings[other]}" for other in others if other in settings)
+        found.append(Named(title=f"{title} ({told})" if told else title, family=family, what=what))
+    return found
+
+
+def _limits(rows: Sequence[Row]) -> tuple[float, float]:
+    """One scale for the accuracies of all rows."""
+    seen = [end for row in rows if row.probe for end in (row.probe.low, row.probe.high, *row.accuracies)]
+    low, high = widened(min(seen), max(seen), about=4) if seen else (0.0, 1.0)
+    return max(0.0, low), min(1.0, high)
+
+
+def _strip(row: Row, limits: tuple[float, float]) -> Markup:
+    if row.probe is None:
+        return Markup("")
+    return strip(
+        row.accuracies,
+        mean=row.probe.mean,
+        interval=(row.probe.low, row.probe.high) if row.probe.draws > 1 else None,
+        limits=limits,
+        colour="k0" if row.cell else "k8",
+        title=f"{visible(row.named.title)}: {percent(row.probe.mean)}",
+        description="Dots are draws of labels, the tick is their mean, the bar mean ± 2 standard deviations.",
+        width=STRIP,
+    )
+
+
+def _hills(row: Row) -> Markup:
+    """Both histograms of similarity, small; nothing where they were not kept."""
+    found: Similarity | None = row.cell.similarity if row.cell else None
+    if found is None or found.positives is None or found.negatives is None:
+        return Markup("")
+    pairs = [
+        ("different images", "k2", found.negatives, found.negative_mean),
+        ("same image", "k0", found.positives, found.positive_mean),
+    ]
+    return histogram(
+        [Hill(name=n, colour=c, edges=kept.edges, counts=kept.counts, mean=mean) for n, c, kept, mean in pairs],
+        title=f"Cosine similarity of pairs of views: {visible(row.named.title)}",
+        description=f"Mean {found.positive_mean:.2f} for two views of the same image, {found.negative_mean:.2f} for "
+        "views of different images.",
+        x_name="cosine similarity",
+        y_name="share of pairs",
+        write_x=lambda number: f"{number:.2f}".replace("-", "−"),
+        write_y=lambda share: f"{share * 100:.0f} %",
+        width=HISTOGRAM,
+        height=240,
+    )
+
+
+def _difference(share: float) -> str:
+    return f"{points(share, signed=False)} points {'more' if share >= 0 else 'less'}"
