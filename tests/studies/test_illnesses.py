@@ -102,7 +102,7 @@ def test_every_method_at_its_defaults_is_healthy(source, name):
 
 def test_collapsed(source):
     found, result = trained(source, around(WithoutNegatives, lambda features: projection_head(features, 64, 32)))
-    assert found.spread < 0.1
+    assert found.spread < 0.2
     sentence = sentence_of(health.COLLAPSED, found, result)
     assert f"similarity of {found.negative_mean:.2f}" in sentence and "tells images apart" in sentence
 

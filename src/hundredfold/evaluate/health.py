@@ -92,6 +92,11 @@ def diagnose(similarity: Similarity | None, training: TrainingResult | None) -> 
     return (_healthy(similarity),)
 
 
+def illnesses(similarity: Similarity | None, training: TrainingResult | None) -> tuple[str, ...]:
+    """Names of what `diagnose` finds wrong, none if healthy or if there is nothing to judge."""
+    return tuple(found.illness for found in diagnose(similarity, training) if found.illness != HEALTHY)
+
+
 def _distances(found: Similarity | None, training: TrainingResult | None) -> Iterator[Diagnosis]:
     """At most one: too far apart, too close, or by the wrong measure."""
     if found is None:

@@ -99,6 +99,11 @@ def read_result(folder: Path, kind: type[Result]) -> Result:
     return result
 
 
+def holds_study(folder: Path) -> bool:
+    """Whether the `results.json` in a folder is that of a study; False if it is not there or cannot be read."""
+    return "study" in _json(folder / "results.json", "", [])
+
+
 def _toml(path: Path, gaps: list[str]) -> Mapping[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))

@@ -16,6 +16,7 @@ from typing import Any
 from hundredfold.data.streaming import read_failures
 from hundredfold.encoders._base import Encoder
 from hundredfold.encoders.folder import load_encoder
+from hundredfold.evaluate.health import illnesses
 from hundredfold.evaluate.score import summarise
 from hundredfold.evaluate.verdict import verdict
 from hundredfold.methods._base import Method
@@ -165,7 +166,8 @@ def _pretrain(prepared: Prepared) -> Work:
     def work(folder: RunFolder, talk: Surroundings, stop: StopRequest) -> RunResult:
         require_room(folder.path, needed)
         result, _ = _pretrained(prepared, folder, talk, stop)
-        return replace(result, verdict=verdict(result.similarity, result.training, {}, 0))
+        found = verdict(result.similarity, result.training, {}, 0)
+        return replace(result, verdict=found, illnesses=illnesses(result.similarity, result.training))
 
     return work
 
@@ -201,6 +203,7 @@ def _evaluated(
     return replace(
         result,
         verdict=verdict(result.similarity, result.training, summary, labels, tested=_tested(scores)),
+        illnesses=illnesses(result.similarity, result.training),
         seconds={**result.seconds, "evaluate": max(spent, time.monotonic() - began)},
     )
 

@@ -48,13 +48,13 @@ def test_correlations_are_over_the_images_of_all_processes(monkeypatch):
     monkeypatch.setattr(distributed, "gather", lambda z: torch.cat([z, z.detach().roll(1, 1)]))
     joined = (torch.cat([z, z.roll(1, 1)]) for z in (za, zb))
     step = method(both)
-    torch.testing.assert_close(step.loss, barlow_twins(*joined))
+    torch.testing.assert_close(step.loss, barlow_twins(*joined, redundancy=0.02))
     assert step.pair[0].shape == (10, 6)  # those of this process
 
 
 def test_levels():
     chance, floor = make().levels(4)
-    assert chance == 6.0 and floor == barlow_twins_floor(4, 6, 0.005) > 0
+    assert chance == 6.0 and floor == barlow_twins_floor(4, 6, 0.02) > 0
     assert make().levels(32) == (6.0, 0.0)
 
 

@@ -26,7 +26,7 @@ def make(**settings):
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        config = Config(**{"hidden": 12, "projection": 6, "bottleneck": 4, **settings})
+        config = Config(**{"hidden": 12, "projection": 6, "predictor_hidden": 4, **settings})
         return SimSiam(small, Chain((Rotation(degrees=90),)), config)
 
 
@@ -97,7 +97,7 @@ class WithGradient(SimSiam):
 
 def test_predictor_and_stopped_gradient_keep_it_from_collapsing():
     def unnormalised():  # the projections' normalisation would hide a part of the collapse
-        method = make(hidden=64, projection=32, bottleneck=16)
+        method = make(hidden=64, projection=32, predictor_hidden=16)
         method.head[-1] = nn.Identity()
         return method
 
@@ -114,5 +114,5 @@ def test_levels_and_settings():
     assert make().levels(10) == (None, 0.0)
     assert sum(isinstance(module, nn.Linear) for module in make(layers=3).head) == 3
     assert Config().problems() == []
-    problems = Config(hidden=0, layers=1, bottleneck=0).problems()
-    assert [problem.split()[0] for problem in problems] == ["hidden", "layers", "bottleneck"]
+    problems = Config(hidden=0, layers=1, predictor_hidden=0).problems()
+    assert [problem.split()[0] for problem in problems] == ["hidden", "layers", "predictor_hidden"]

