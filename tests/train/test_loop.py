@@ -198,7 +198,7 @@ class Poisoned(SimCLR):
         return super().views(batch, rng)
 
     def forward(self, views):
-        loss, logs = super().forward(views)
+        loss, logs, _ = super().forward(views)
         if self.training:
             self.calls += 1
             if self.calls == 6:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from hundredfold.records import EpochRecord
+from hundredfold.records import EpochRecord, Histogram, Similarity
 from hundredfold.train.watch import Lines, MetricsFile, ProgressBar, StepRecord, TensorBoard, Watch, Watches, describe
 
 
@@ -18,6 +18,20 @@ def step(number, steps=200):
 
 EPOCH = EpochRecord(
     epoch=2, step=6, loss=1.25, val_loss=1.5, lr=1e-3, images_per_second=1234.0, data_wait=0.07, seconds=3.0
+)
+
+
+SEEN = Similarity(
+    positive_mean=0.9,
+    positive_variance=0.01,
+    negative_mean=-0.1,
+    negative_variance=0.04,
+    alignment=0.2,
+    uniformity=-3.0,
+    effective_rank=12.5,
+    dimensions=64,
+    images=32,
+    negatives=Histogram(edges=(-1.0, 1.0), counts=(992,)),
 )
 
 
@@ -36,6 +50,17 @@ def test_metrics_are_a_line_an_epoch_and_twenty_for_its_steps(tmp_path):
     assert [line["step"] for line in lines[:-1]] == list(range(10, 201, 10))
     assert lines[0] == {"step": 10, "epoch": 1, "step_loss": 1.5, "lr": 0.1}
     assert (lines[-1]["epoch"], lines[-1]["loss"], lines[-1]["val_loss"]) == (2, 1.25, 1.5)
+
+
+def test_similarities_are_a_few_numbers_in_the_line_of_their_epoch(tmp_path):
+    metrics = MetricsFile(tmp_path / "m")
+    metrics.start(0)
+    metrics.epoch(EPOCH)
+    metrics.epoch(replace(EPOCH, similarity=SEEN))
+    without, seen = (json.loads(line) for line in (tmp_path / "m").read_text().splitlines())
+    assert "similarity" not in without
+    assert seen["similarity"]["negative_mean"] == -0.1 and seen["similarity"]["images"] == 32
+    assert not {"negatives", "within_mean"} & seen["similarity"].keys()  # no histograms, nothing unknown
 
 
 def test_a_resumed_run_drops_the_lines_of_steps_to_come(tmp_path):
@@ -109,6 +134,17 @@ def test_tensorboard_of_a_resumed_run_shows_each_step_once(tmp_path):
             watch.epoch(replace(EPOCH, step=step, loss=first + step))
         watch.finish()
     assert scalars(tmp_path)["loss"] == [(3, 3.0), (6, 9.0), (9, 12.0)]
+
+
+def test_tensorboard_has_a_curve_for_each_figure_of_similarity(tmp_path):
+    pytest.importorskip("tensorboard")
+    watch = TensorBoard(tmp_path)
+    watch.start(0)
+    watch.epoch(replace(EPOCH, similarity=SEEN))
+    watch.finish()
+    found = scalars(tmp_path)
+    assert found["similarity/effective_rank"] == [(6, 12.5)]
+    assert "similarity/negatives" not in found and "similarity/spread" not in found
 
 
 def test_tensorboard_that_never_began_can_finish(tmp_path):

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from hundredfold.losses._pair import check_pair, check_temperature, unit_length
 from hundredfold.losses.nt_xent import check_negatives
+from hundredfold.losses.tiled import dcl_tiled, is_large
 
 
 def dcl(za: Tensor, zb: Tensor, *, temperature: float = 0.5, negatives: str = "both") -> Tensor:
@@ -48,6 +49,8 @@ def dcl(za: Tensor, zb: Tensor, *, temperature: float = 0.5, negatives: str = "b
     check_temperature(temperature)
     check_negatives(negatives)
     n = za.shape[0]
+    if is_large(2 * n, 2 * n, za):
+        return dcl_tiled(za, zb, temperature=temperature, negatives=negatives)
     with torch.autocast(za.device.type, enabled=False):  # half precision loses the small differences of exp
         u, v = unit_length(za), unit_length(zb)
         z = torch.cat([u, v])  # [2n, d]

@@ -5,8 +5,8 @@ loss needs of it are sums over its rows and columns. They are taken tile by tile
 again. The result is that of the plain formula up to rounding, the memory that of the vectors and one tile. Gradients
 cannot be differentiated again.
 
-When to use it: it need not be called. `nt_xent`, `info_nce` and `siglip` go over to it when the matrix is large (see
-`is_large`), which depends on sizes alone, so that a result does not depend on the machine.
+When to use it: it need not be called. `nt_xent`, `dcl`, `info_nce` and `siglip` go over to it when the matrix is large
+(see `is_large`), which depends on sizes alone, so that a result does not depend on the machine.
 
 Letters: n images, d dimensions; two sets of rows x [p, d] and y [q, d], a similarity s_ij = x_i . y_j.
 """

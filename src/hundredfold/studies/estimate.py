@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from hundredfold.encoders._base import pass_in_chunks
 from hundredfold.encoders.folder import load_encoder
 from hundredfold.methods._base import Method
 from hundredfold.random import generator
@@ -118,6 +119,7 @@ def _parameters(method: Method) -> int:
 def _seconds_per_step(prepared: Prepared) -> float:
     engine, seed = prepared.engine, prepared.settings.seed
     method = engine.place(new_method(prepared)).train()
+    pass_in_chunks(method, prepared.settings.plan.chunk)
     optimizer = make_optimizer(method, prepared.settings.plan)
     train, _ = loaders(prepared)
     began = 0.0

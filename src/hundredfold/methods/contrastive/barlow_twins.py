@@ -3,8 +3,9 @@
 Source: Zbontar, Jing, Misra, LeCun & Deny, "Barlow Twins: Self-Supervised Learning via Redundancy Reduction",
 ICML 2021 (arXiv 2103.03230), section 2 and algorithm 1.
 
-When to use it: images that are not told apart well by comparing them with each other (many near-duplicates), or small
-batches: nothing is pushed away. When not: batches so small (below about 64) that correlations over them are noise.
+When to use it: images of which many are alike, for nothing is pushed apart: features are compared, not images. When
+not: runs of a few epochs, in which it learns more slowly than `simclr` and `vicreg`, and batches below about 64, over
+which correlations are noise.
 """
 
 from __future__ import annotations
