@@ -235,7 +235,7 @@ def test_a_validation_loss_that_is_not_finite_is_not_saved(build, loader, valida
 def test_numbers_that_a_method_logs_cannot_stop_it(build, loader, engine, tmp_path):
     class Talkative(SimCLR):
         def forward(self, views):
-            loss, _ = super().forward(views)
+            loss = super().forward(views).loss
             return Step(loss, {"fine": torch.tensor(2.0), "broken": torch.tensor(math.nan)})
 
     result = fit(build(Talkative), loader, Plan(epochs=1, batch_size=16), engine, folder=tmp_path)
