@@ -119,6 +119,7 @@ def test_the_version_is_the_same_everywhere():
 def test_the_public_names_are_these():
     assert hundredfold.__all__ == [
         "RunResult",
+        "StudyResult",
         "embed",
         "evaluate",
         "load_encoder",
@@ -128,6 +129,8 @@ def test_the_public_names_are_these():
         "pretrain",
         "read",
         "run",
+        "study_batch_size",
+        "study_methods",
     ]
     for name in hundredfold.__all__:
         assert getattr(hundredfold, name).__doc__
@@ -135,7 +138,7 @@ def test_the_public_names_are_these():
 
 
 def test_an_unknown_name_is_answered_with_those_there_are():
-    with pytest.raises(AttributeError, match="possible: RunResult, embed"):
+    with pytest.raises(AttributeError, match="possible: RunResult, StudyResult, embed"):
         _ = hundredfold.embedd
 
 

@@ -19,16 +19,20 @@ if TYPE_CHECKING:
     from hundredfold.data.read import read as read
     from hundredfold.encoders.folder import load_encoder as load_encoder
     from hundredfold.records import RunResult as RunResult
+    from hundredfold.studies.batch_size import study_batch_size as study_batch_size
     from hundredfold.studies.few_labels import evaluate as evaluate
     from hundredfold.studies.few_labels import pretrain as pretrain
     from hundredfold.studies.few_labels import run as run
     from hundredfold.studies.inference import embed as embed
     from hundredfold.studies.inference import predict as predict
+    from hundredfold.studies.methods import study_methods as study_methods
+    from hundredfold.study_records import StudyResult as StudyResult
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
     "RunResult": "hundredfold.records",
+    "StudyResult": "hundredfold.study_records",
     "embed": "hundredfold.studies.inference",
     "evaluate": "hundredfold.studies.few_labels",
     "load_encoder": "hundredfold.encoders.folder",
@@ -38,6 +42,8 @@ _PUBLIC = {
     "pretrain": "hundredfold.studies.few_labels",
     "read": "hundredfold.data.read",
     "run": "hundredfold.studies.few_labels",
+    "study_batch_size": "hundredfold.studies.batch_size",
+    "study_methods": "hundredfold.studies.methods",
 }
 __all__ = [*sorted(_PUBLIC)]
 

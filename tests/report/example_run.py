@@ -119,6 +119,7 @@ def training_result(epochs: int) -> TrainingResult:
             data_wait=0.012,
             seconds=32.0,
             logs={"accuracy": 0.4 + 0.02 * epoch},
+            similarity=similarity_after(epoch),
         )
         for epoch in range(1, epochs + 1)
     )
@@ -135,12 +136,44 @@ def training_result(epochs: int) -> TrainingResult:
     )
 
 
+def similarity_after(epoch: int) -> Similarity:
+    """The figures of an epoch: different images part, and the features unfold."""
+    parted = 1 - math.exp(-epoch / 3)
+    return Similarity(
+        positive_mean=0.95 - 0.13 * parted,
+        positive_variance=0.02,
+        negative_mean=0.9 * (1 - parted),
+        negative_variance=0.058 * parted,
+        alignment=0.1 + 0.26 * parted,
+        uniformity=-2.9 * parted,
+        effective_rank=12 + 170 * parted,
+        dimensions=512,
+        images=833,
+        projection_rank=8 + 60 * parted,
+        projection_dimensions=128,
+    )
+
+
 def similarity_record(rng: np.random.Generator) -> Similarity:
     """Two hills: views of the same image, and of different ones."""
     edges = np.linspace(-1, 1, 81)
     positives = np.clip(1 - rng.gamma(2.0, 0.09, 5_000), -1, 1)
     negatives = np.clip(rng.normal(0.02, 0.24, 100_000), -1, 1)
+    withins = np.clip(rng.normal(0.02, 0.24, 100_000), -1, 1)
+    mean = float(negatives.mean())
     return Similarity(
+        images=1000,
+        within_mean=float(withins.mean()),
+        within_variance=float(withins.var()),
+        excess=-1 / 999 - mean,
+        bound=1 + mean + 1 / 999,
+        sharp_bound=1 + 2 * 999 / 998 * (mean + 1 / 999),
+        projection_rank=61.2,
+        projection_dimensions=128,
+        spread=0.97,
+        temperature=0.2,
+        effective_negatives=0.41,
+        withins=_histogram(withins, edges),
         positive_mean=float(positives.mean()),
         positive_variance=float(positives.var()),
         negative_mean=float(negatives.mean()),

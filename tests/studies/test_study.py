@@ -10,11 +10,11 @@ import hundredfold
 from hundredfold.errors import DivergedError, Interrupted, OutputError, SettingsError
 from hundredfold.records import Interval, from_json
 from hundredfold.studies import batch_size as batch_sizes
-from hundredfold.studies import compare_methods as methods_study
+from hundredfold.studies import methods as methods_study
 from hundredfold.studies import study
-from hundredfold.studies.batch_size import batch_size
-from hundredfold.studies.compare_methods import compare_methods
+from hundredfold.studies.batch_size import study_batch_size
 from hundredfold.studies.job import Request
+from hundredfold.studies.methods import study_methods
 from hundredfold.studies.study import estimate_study
 from hundredfold.study_records import StudyResult
 
@@ -31,7 +31,7 @@ def common(quick):
 @pytest.fixture(scope="module")
 def finished(toy_file, common, tmp_path_factory):
     folder = tmp_path_factory.mktemp("study") / "methods"
-    return compare_methods(str(toy_file), methods=METHODS, out=folder, **common)
+    return study_methods(str(toy_file), methods=METHODS, out=folder, **common)
 
 
 @pytest.fixture
@@ -78,18 +78,18 @@ def test_each_cell_is_the_run_with_its_settings(finished, toy_file, common, tmp_
 
 def test_a_finished_study_runs_nothing_again_and_can_be_widened(finished, toy_file, common, tmp_path, runs):
     folder = shutil.copytree(finished.folder, tmp_path / "study")
-    same = compare_methods(None, out=folder, resume=True)
+    same = study_methods(None, out=folder, resume=True)
     assert runs == [] and same.cells == finished.cells
-    wider = compare_methods(str(toy_file), methods=[*METHODS, "info_nce"], out=folder, resume=True, **common)
+    wider = study_methods(str(toy_file), methods=[*METHODS, "info_nce"], out=folder, resume=True, **common)
     assert runs == ["info_nce"] and wider.cells[:2] == finished.cells
 
 
 def test_other_settings_or_data_run_a_cell_again_or_are_refused(finished, toy, common, tmp_path):
     folder = shutil.copytree(finished.folder, tmp_path / "study")
     with pytest.raises(SettingsError, match="other settings"):
-        compare_methods(None, out=folder, resume=True, seed=5)
+        study_methods(None, out=folder, resume=True, seed=5)
     with pytest.raises(OutputError, match="no study 'batch-size'"):
-        batch_size(None, out=folder, resume=True)
+        study_batch_size(None, out=folder, resume=True)
 
 
 def test_an_interrupted_study_goes_on_and_finds_the_same(finished, toy_file, common, tmp_path, monkeypatch):
@@ -102,9 +102,9 @@ def test_an_interrupted_study_goes_on_and_finds_the_same(finished, toy_file, com
     with monkeypatch.context() as patch:
         patch.setattr(study, "run", stopping)
         with pytest.raises(Interrupted, match="resume=True and out=.*study'") as stopped:
-            compare_methods(str(toy_file), methods=METHODS, out=folder, **common)
+            study_methods(str(toy_file), methods=METHODS, out=folder, **common)
         assert stopped.value.exit_status == 143
-    resumed = compare_methods(None, out=folder, resume=True)
+    resumed = study_methods(None, out=folder, resume=True)
     timeless = [(cell.summary, cell.similarity) for cell in resumed.cells]
     assert timeless == [(cell.summary, cell.similarity) for cell in finished.cells]
 
@@ -116,7 +116,7 @@ def test_a_cell_that_diverges_is_told_and_the_others_go_on(toy_file, common, tmp
         return hundredfold.run(source, out=out, **keywords)
 
     monkeypatch.setattr(study, "run", diverging)
-    found = compare_methods(str(toy_file), methods=METHODS, out=tmp_path / "study", **common)
+    found = study_methods(str(toy_file), methods=METHODS, out=tmp_path / "study", **common)
     assert found.cells[0].failure.startswith("training diverged") and found.cells[1].failure == ""
     assert any("simclr did not finish" in sentence for sentence in found.verdict)
     assert "training diverged" in (tmp_path / "study" / "report.html").read_text()
@@ -124,13 +124,13 @@ def test_a_cell_that_diverges_is_told_and_the_others_go_on(toy_file, common, tmp
 
 def test_what_cannot_be_used_is_refused_before_anything_is_written(toy_file, common, tmp_path):
     for call in (
-        lambda: compare_methods(str(toy_file), methods=["simcrl"], out=tmp_path / "study", **common),
-        lambda: compare_methods(str(toy_file), methods=[], out=tmp_path / "study", **common),
-        lambda: batch_size(str(toy_file), batch_sizes=[1], out=tmp_path / "study"),
-        lambda: batch_size(str(toy_file), batch_sizes=[8, 4096], out=tmp_path / "study", labels=3),
-        lambda: batch_size(str(toy_file), batch_sizes=[8], weights=[-1.0], out=tmp_path / "study", labels=3),
-        lambda: batch_size(str(toy_file), batch_sizes=[8], temperatures=[0.0], out=tmp_path / "study", labels=3),
-        lambda: batch_size(
+        lambda: study_methods(str(toy_file), methods=["simcrl"], out=tmp_path / "study", **common),
+        lambda: study_methods(str(toy_file), methods=[], out=tmp_path / "study", **common),
+        lambda: study_batch_size(str(toy_file), batch_sizes=[1], out=tmp_path / "study"),
+        lambda: study_batch_size(str(toy_file), batch_sizes=[8, 4096], out=tmp_path / "study", labels=3),
+        lambda: study_batch_size(str(toy_file), batch_sizes=[8], weights=[-1.0], out=tmp_path / "study", labels=3),
+        lambda: study_batch_size(str(toy_file), batch_sizes=[8], temperatures=[0.0], out=tmp_path / "study", labels=3),
+        lambda: study_batch_size(
             str(toy_file), batch_sizes=[8], temperatures=[0.5], method="barlow_twins", out=tmp_path / "study", labels=3
         ),
     ):
@@ -140,7 +140,7 @@ def test_what_cannot_be_used_is_refused_before_anything_is_written(toy_file, com
 
 
 def test_a_study_of_batch_sizes_goes_through_the_whole_grid(toy_file, common, tmp_path):
-    found = batch_size(
+    found = study_batch_size(
         str(toy_file),
         batch_sizes=[8, 32],
         weights=[0.0, 30.0],

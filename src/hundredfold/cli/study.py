@@ -72,10 +72,10 @@ def command() -> None:
 @options(LABELS, _without("--method"), MACHINE, FOLDER, TALK)
 def methods(source: str | None, methods: str | None, **keywords: Any) -> None:
     """Every method of pre-training on SOURCE: accuracy of probe and neighbours, health, speed, memory."""
-    from hundredfold.studies.compare_methods import compare_methods, design
+    from hundredfold.studies.methods import design, study_methods
 
     names = [name.strip() for name in methods.split(",") if name.strip()] if methods is not None else None
-    _conduct(compare_methods, design, source, {"methods": names}, **keywords)
+    _conduct(study_methods, design, source, {"methods": names}, **keywords)
 
 
 @command.command(
@@ -93,10 +93,10 @@ def methods(source: str | None, methods: str | None, **keywords: Any) -> None:
 @options(LABELS, _without("--batch-size", "--variance-reduction"), MACHINE, FOLDER, TALK)
 def batch_size(source: str | None, **keywords: Any) -> None:
     """What small batches cost on SOURCE, and what reducing the variance of negative similarities gives back."""
-    from hundredfold.studies.batch_size import batch_size, design
+    from hundredfold.studies.batch_size import design, study_batch_size
 
     lists = {name: keywords.pop(name) for name in ("batch_sizes", "weights", "temperatures", "seeds")}
-    _conduct(batch_size, design, source, lists, **keywords)
+    _conduct(study_batch_size, design, source, lists, **keywords)
 
 
 def _conduct(

@@ -110,14 +110,15 @@ def loss_curve(training: TrainingResult) -> Markup:
             write_x=count,
             write_y=value,
             levels=[Level(name=name, value=level) for name, level in known if level is not None],
-            x_ticks=_epoch_ticks(epochs[-1].epoch) if epochs else (),
+            x_ticks=epoch_ticks(epochs[-1].epoch) if epochs else (),
             width=width,
             height=320,
         )
     )
 
 
-def _epoch_ticks(last: int) -> tuple[int, ...]:
+def epoch_ticks(last: int) -> tuple[int, ...]:
+    """Round numbers of epochs to write below an axis that ends at `last`, about ten."""
     step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10**9) if last / step <= 10)
     return (1, *(epoch for epoch in range(step, last + 1, step) if epoch > 1))
 

@@ -26,7 +26,7 @@ from hundredfold.report.figures.scale import widened
 from hundredfold.report.figures.strip import share_bar, strip, strip_axis
 from hundredfold.report.folder import RunFolder
 from hundredfold.report.provenance import flattened, stages, without_private
-from hundredfold.report.similarity import similarity_figure, similarity_sentence
+from hundredfold.report.similarity import similarity_curves, similarity_facts, similarity_figure, similarity_sentence
 from hundredfold.report.wording import counted, duration, model_title, percent, points
 
 EPOCH_ROWS = 60
@@ -179,13 +179,17 @@ def views_section(run: RunFolder) -> dict[str, Any] | None:
 
 
 def similarity_section(result: RunResult) -> dict[str, Any] | None:
-    """The similarity of views as figure, sentence and numbers."""
+    """The similarity of views as figure, sentence and numbers, and its course over the epochs."""
     if result.similarity is None:
         return None
+    epochs = result.training.epochs if result.training else ()
     return {
         "record": result.similarity,
         "figure": similarity_figure(result.similarity),
         "sentence": similarity_sentence(result.similarity),
+        "facts": similarity_facts(result.similarity),
+        "curves": similarity_curves(epochs),
+        "compared": max((epoch.similarity.images for epoch in epochs if epoch.similarity), default=0),
     }
 
 

@@ -29,7 +29,7 @@ SEEDS = 3
 RATE_OF = 256  # the batch size that the plan's learning rate is meant for
 
 
-def batch_size(
+def study_batch_size(
     source: Any,
     *,
     batch_sizes: Sequence[int] | None = None,
@@ -80,7 +80,7 @@ def design(
     temperatures: Sequence[float] | None = None,
     seeds: int | None = None,
 ) -> Design:
-    """The study over these lists, as `batch_size` describes them."""
+    """The study over these lists, as `study_batch_size` describes them."""
     parameters = {
         "batch_sizes": None if batch_sizes is None else list(batch_sizes),
         "weights": None if weights is None else [float(weight) for weight in weights],

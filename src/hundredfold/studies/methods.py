@@ -16,7 +16,7 @@ MODEL = "linear_probe"
 CLEAR_GAIN = 5.0  # points over the better reference that a method should reach
 
 
-def compare_methods(
+def study_methods(
     source: Any,
     *,
     methods: Sequence[str] | None = None,
