@@ -95,7 +95,6 @@ def test_over_separated_names_the_bound():
 @pytest.mark.parametrize(
     ("share", "negative_mean", "illness"),
     [
-        (0.999, 0.0, health.TOO_HOT),
         (0.9, 0.0, health.HEALTHY),
         (0.05, 0.0, health.HEALTHY),
         (0.01, 0.0, health.TOO_COLD),
@@ -111,6 +110,13 @@ def test_the_temperature_is_judged_by_who_is_listened_to(share, negative_mean, i
     assert ("temperature of 0.5 " in said) == illness.startswith("temperature")
 
 
+def test_negatives_that_weigh_the_same_are_ill_where_they_differ_and_not_where_they_are_the_same():
+    same = replace(HEALTHY, effective_negatives=0.995, negative_variance=0.01)  # as with variance_reduction
+    assert named(same, TRAINED) == [health.HEALTHY]
+    said = sentence(health.TOO_HOT, replace(same, negative_variance=0.3, temperature=5.0), TRAINED)
+    assert "temperature of 5 " in said and "99.5 % of them count" in said
+
+
 def test_small_batches_are_ill_when_the_variance_says_so():
     small = replace(TRAINED, batch_size=4)
     varied = replace(HEALTHY, negative_variance=0.22)
@@ -118,6 +124,8 @@ def test_small_batches_are_ill_when_the_variance_says_so():
     assert "variance of 0.22" in sentence(health.SMALL_BATCH, varied, small)
     assert named(varied, TRAINED) == [health.HEALTHY]
     assert named(replace(varied, negative_variance=0.05), small) == [health.HEALTHY]
+    flat = replace(varied, projection_rank=2.5)  # which the batch explains
+    assert named(flat, small) == [health.SMALL_BATCH] and named(flat, TRAINED) == [health.FLAT]
 
 
 def test_a_run_of_no_steps_has_learnt_nothing():

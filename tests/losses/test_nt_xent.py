@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from hundredfold.losses.nt_xent import NEGATIVES, NTXentLoss, nt_xent, nt_xent_chance, nt_xent_floor
+from hundredfold.losses._negatives import NEGATIVES
+from hundredfold.losses.nt_xent import NTXentLoss, nt_xent, nt_xent_chance, nt_xent_floor
 
 
 def by_loops(za: list[list[float]], zb: list[list[float]], temperature: float) -> float:

@@ -6,7 +6,6 @@ stands beside each.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -48,7 +47,7 @@ LEAST_GAP = 0.5
 FEW_IMAGES = 16
 MOST_VARIANCE = 0.1
 # Effective share of negatives: 0.998 at temperature 10 (81 and 76 %), 0.98 to 0.99 at 3 (85 and 78 %), 0.92 at 1
-# (90 %).
+# (90 %). Where their variance is small they weigh the same because they are, as with variance_reduction.
 ALL_WEIGH_THE_SAME = 0.98
 # The same on digits: 0.06 at temperature 0.1 (86 %), 0.017 at 0.05 (86 %), 0.013 at 0.02 (84 %).
 NEAREST_ALONE = 0.03
@@ -86,7 +85,7 @@ def diagnose(similarity: Similarity | None, training: TrainingResult | None) -> 
     """
     if training and not training.steps:
         return (_untrained(similarity),)
-    ills = (*_distances(similarity, training), *_directions(similarity), *_learning(similarity, training))
+    ills = (*_distances(similarity, training), *_directions(similarity, training), *_learning(similarity, training))
     if ills or similarity is None:
         return ills
     return (_healthy(similarity),)
@@ -111,17 +110,17 @@ def _distances(found: Similarity | None, training: TrainingResult | None) -> Ite
         yield _collapsed(found, training)
     elif share < NEAREST_ALONE:
         yield _nearest_alone(found, share)
-    elif share > ALL_WEIGH_THE_SAME and not close and not _is_at_chance(training):
+    elif share > ALL_WEIGH_THE_SAME and found.negative_variance > MOST_VARIANCE:
         yield _all_weigh_the_same(found, share)
 
 
-def _directions(found: Similarity | None) -> Iterator[Diagnosis]:
-    """At most one: flat features, or flat projections of others."""
+def _directions(found: Similarity | None, training: TrainingResult | None) -> Iterator[Diagnosis]:
+    """At most one: flat features, or flat projections of others where it is not the batch that makes them so."""
     if found is None:
         return
     if found.effective_rank < max(2.0, LEAST_RANK * _most(found.dimensions, found.images)):
         yield _flat_features(found)
-    elif found.projection_rank is not None and found.projection_rank < _least_directions(found):
+    elif _are_flat(found) and not _is_small_batch(found, training):
         yield _flat_projections(found)
 
 
@@ -134,16 +133,20 @@ def _learning(found: Similarity | None, training: TrainingResult | None) -> Iter
     if training is None or not training.epochs:
         return
     last = training.epochs[-1]
-    if training.batch_size < FEW_IMAGES:  # too few for statistics that compare with those of validation
-        if found and found.negative_variance > MOST_VARIANCE:
-            yield _small_batch(found, training)
-    elif last.val_loss is not None and training.steps >= SETTLED and _lost(training, last.val_loss) > MOST_LOST:
+    if found and _is_small_batch(found, training):
+        yield _small_batch(found, training)
+    comparable = training.steps >= SETTLED and training.batch_size >= FEW_IMAGES  # statistics of batches and running
+    if comparable and last.val_loss is not None and _lost(training, last.val_loss) > MOST_LOST:
         yield _overfitted(last.loss, last.val_loss)
 
 
 def _gap(found: Similarity) -> float:
     """How much more alike positives are than negatives, in standard deviations of these."""
     return (found.positive_mean - found.negative_mean) / max(found.negative_variance**0.5, 1e-6)
+
+
+def _is_small_batch(found: Similarity, training: TrainingResult | None) -> bool:
+    return training is not None and training.batch_size < FEW_IMAGES and found.negative_variance > MOST_VARIANCE
 
 
 def _is_at_chance(training: TrainingResult | None) -> bool:
@@ -169,10 +172,15 @@ def _most(dimensions: int, images: int) -> int:
     return min(dimensions, images) if images else dimensions
 
 
-def _least_directions(found: Similarity) -> float:
-    """A fixed number, as images need so many whatever the projection offers; of a small projection a quarter."""
-    dimensions = found.projection_dimensions or 0
-    return math.inf if dimensions < 3 else min(FEW_DIRECTIONS, _most(dimensions, found.images) / 4)
+def _are_flat(found: Similarity) -> bool:
+    """Whether projections have too few directions: a fixed number, as images need so many whatever is offered.
+
+    Of a small projection, or of few images, it is a quarter; one or two dimensions are too few in themselves.
+    """
+    if found.projection_rank is None or found.projection_dimensions is None:
+        return False
+    least = min(FEW_DIRECTIONS, _most(found.projection_dimensions, found.images) / 4)
+    return found.projection_dimensions < 3 or found.projection_rank < least
 
 
 def _healthy(found: Similarity) -> Diagnosis:

@@ -20,8 +20,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from hundredfold.losses._negatives import check_negatives, count_negatives, negative_pairs
 from hundredfold.losses._pair import check_pair, check_temperature, unit_length
-from hundredfold.losses.nt_xent import check_negatives
 from hundredfold.losses.tiled import dcl_tiled, is_large
 
 
@@ -54,14 +54,14 @@ def dcl(za: Tensor, zb: Tensor, *, temperature: float = 0.5, negatives: str = "b
     with torch.autocast(za.device.type, enabled=False):  # half precision loses the small differences of exp
         u, v = unit_length(za), unit_length(zb)
         z = torch.cat([u, v])  # [2n, d]
-        logits = (z @ z.T / temperature).masked_fill(_left_out(n, negatives, z.device), -math.inf)  # [2n, 2n]
+        logits = (z @ z.T / temperature).masked_fill(~negative_pairs(n, negatives, z.device), -math.inf)  # [2n, 2n]
         positive = (u * v).sum(1) / temperature  # [n]
         return logits.logsumexp(1).mean() - positive.mean()
 
 
 def dcl_chance(n: int, negatives: str = "both") -> float:
     """The loss when all similarities are equal: ln(number of negatives), ln(2n - 2) with both kinds."""
-    return math.log(_count(n, negatives))
+    return math.log(count_negatives(n, negatives))
 
 
 def dcl_floor(n: int, temperature: float, negatives: str = "both") -> float:
@@ -69,7 +69,7 @@ def dcl_floor(n: int, temperature: float, negatives: str = "both") -> float:
 
     ln k - (n / (n - 1)) / t with k negatives; it needs d >= n - 1 dimensions to be reached.
     """
-    return math.log(_count(n, negatives)) - (n / (n - 1)) / temperature
+    return math.log(count_negatives(n, negatives)) - (n / (n - 1)) / temperature
 
 
 class DCLLoss(nn.Module):
@@ -85,17 +85,3 @@ class DCLLoss(nn.Module):
     def forward(self, za: Tensor, zb: Tensor) -> Tensor:
         """The loss of two views [n, d] of the same n images."""
         return dcl(za, zb, temperature=self.temperature, negatives=self.negatives)
-
-
-def _count(n: int, negatives: str) -> int:
-    return (2 if negatives == "both" else 1) * (n - 1)
-
-
-def _left_out(n: int, negatives: str, device: torch.device) -> Tensor:
-    """Which entries of the [2n, 2n] similarities take no part: views of the same image, and what `negatives` omits."""
-    row = torch.arange(2 * n, device=device)
-    image, view = row % n, row // n  # [2n]
-    same_image, same_view = image[:, None] == image, view[:, None] == view
-    if negatives == "both":
-        return same_image
-    return same_image | (same_view if negatives == "cross" else ~same_view)

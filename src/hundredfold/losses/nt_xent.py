@@ -15,17 +15,14 @@ view ("cross"), the other images in its own view ("within"), or both, which is t
 from __future__ import annotations
 
 import math
-from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hundredfold.losses._negatives import check_negatives, count_negatives, negative_pairs
 from hundredfold.losses._pair import check_pair, check_temperature, unit_length
 from hundredfold.losses.tiled import is_large, nt_xent_tiled
-
-Negatives: TypeAlias = Literal["both", "cross", "within"]
-NEGATIVES = ("both", "cross", "within")
 
 
 def nt_xent(za: Tensor, zb: Tensor, *, temperature: float = 0.5, negatives: str = "both") -> Tensor:
@@ -55,14 +52,15 @@ def nt_xent(za: Tensor, zb: Tensor, *, temperature: float = 0.5, negatives: str 
         return nt_xent_tiled(za, zb, temperature=temperature, negatives=negatives)
     with torch.autocast(za.device.type, enabled=False):  # half precision loses the small differences of exp
         z = torch.cat([unit_length(za), unit_length(zb)])  # [2n, d]
-        logits = (z @ z.T / temperature).masked_fill(_left_out(n, negatives, z.device), -math.inf)  # [2n, 2n]
         partner = torch.arange(2 * n, device=z.device).roll(n)  # [2n]: i -> the other view of its image
+        compared = negative_pairs(n, negatives, z.device).scatter_(1, partner[:, None], True)  # with the positive
+        logits = (z @ z.T / temperature).masked_fill(~compared, -math.inf)  # [2n, 2n]
         return functional.cross_entropy(logits, partner)
 
 
 def nt_xent_chance(n: int, negatives: str = "both") -> float:
     """The loss when all similarities are equal: ln(1 + number of negatives), ln(2n - 1) with both kinds."""
-    return math.log1p(_count(n, negatives))
+    return math.log1p(count_negatives(n, negatives))
 
 
 def nt_xent_floor(n: int, temperature: float, negatives: str = "both") -> float:
@@ -70,7 +68,7 @@ def nt_xent_floor(n: int, temperature: float, negatives: str = "both") -> float:
 
     ln(1 + k exp(-(n / (n - 1)) / t)) with k negatives; it needs d >= n - 1 dimensions to be reached.
     """
-    return math.log1p(_count(n, negatives) * math.exp(-(n / (n - 1)) / temperature))
+    return math.log1p(count_negatives(n, negatives) * math.exp(-(n / (n - 1)) / temperature))
 
 
 class NTXentLoss(nn.Module):
@@ -86,23 +84,3 @@ class NTXentLoss(nn.Module):
     def forward(self, za: Tensor, zb: Tensor) -> Tensor:
         """The loss of two views [n, d] of the same n images."""
         return nt_xent(za, zb, temperature=self.temperature, negatives=self.negatives)
-
-
-def check_negatives(negatives: str) -> None:
-    """Raises ValueError for a name that is not one of the three."""
-    if negatives not in NEGATIVES:
-        raise ValueError(f"negatives must be one of {', '.join(NEGATIVES)}, got {negatives!r}")
-
-
-def _count(n: int, negatives: str) -> int:
-    return (2 if negatives == "both" else 1) * (n - 1)
-
-
-def _left_out(n: int, negatives: str, device: torch.device) -> Tensor:
-    """Which entries of the [2n, 2n] similarities take no part: each view with itself, and what `negatives` omits."""
-    itself = torch.eye(2 * n, dtype=torch.bool, device=device)
-    if negatives == "both":
-        return itself
-    view = torch.arange(2 * n, device=device) // n  # [2n]: 0 or 1
-    same_view = view[:, None] == view
-    return same_view if negatives == "cross" else itself | (~same_view & ~itself.roll(n, 1))

@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from hundredfold.losses._negatives import check_negatives
 from hundredfold.losses._pair import check_pair, check_temperature, unit_length
 
 # Measured on two CPU cores with d = 128: tiles, which stay in the cache, take half the time of the formula as it is
@@ -147,8 +148,7 @@ def _told_apart(za: Tensor, zb: Tensor, temperature: float, negatives: str, tile
     """Of each a_i and b_i the log-sum-exp of its negatives, and of the pair its similarity; [n] each, over t."""
     check_pair(za, zb)
     check_temperature(temperature)
-    if negatives not in ("both", "cross", "within"):
-        raise ValueError(f"negatives must be one of both, cross, within, got {negatives!r}")
+    check_negatives(negatives)
     with torch.autocast(za.device.type, enabled=False):
         a, b = (unit_length(z) / math.sqrt(temperature) for z in (za, zb))  # [n, d] each; a_i . b_j = cosine / t
         found = []

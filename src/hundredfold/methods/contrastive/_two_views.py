@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hundredfold import distributed
 from hundredfold.encoders._base import Encoder
+from hundredfold.encoders.heads import projection_head
 from hundredfold.methods._base import Method
 from hundredfold.types import ImageBatch, Step
 from hundredfold.views.chain import Chain
@@ -45,17 +46,22 @@ class HeadConfig:
 class TwoViewMethod(Method):
     """An encoder and a head whose projections of two views are compared; what differs is `compare`.
 
+    A method declares the type of its settings, `config: Config`, and has an `__init__` of its own only if it holds more
+    than an encoder and a head, or another head.
+
     Args:
         encoder: what is trained.
         chain: draws the views.
-        head: [b, features] -> [b, d].
+        config: the method's settings.
+        head: [b, features] -> [b, d]; None takes SimCLR's projection head.
     """
 
-    def __init__(self, encoder: Encoder, chain: Chain, head: nn.Module) -> None:
+    def __init__(self, encoder: Encoder, chain: Chain, config: HeadConfig, head: nn.Module | None = None) -> None:
         super().__init__()
+        self.config = config
         self.chain = chain
         self.encoder = encoder
-        self.head = head
+        self.head = head or projection_head(encoder.features, config.hidden, config.projection)
 
     @abstractmethod
     def compare(self, za: Tensor, zb: Tensor) -> Step:

@@ -57,9 +57,11 @@ class BarlowTwins(TwoViewMethod):
         config: see `Config`.
     """
 
-    def __init__(self, encoder: Encoder, chain: Chain, config: Config | None = None) -> None:
-        self.config = config or Config()
-        super().__init__(encoder, chain, expander(encoder.features, self.config.hidden, self.config.projection))
+    config: Config
+
+    def __init__(self, encoder: Encoder, chain: Chain, config: Config) -> None:
+        head = expander(encoder.features, config.hidden, config.projection)
+        super().__init__(encoder, chain, config, head)
 
     def compare(self, za: Tensor, zb: Tensor) -> Step:
         """The loss, and its two sums per feature."""

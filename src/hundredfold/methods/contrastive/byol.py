@@ -32,11 +32,14 @@ class Config(HeadConfig):
 
     Attributes:
         predictor_hidden: width of the predictor's hidden layer.
-        momentum: tau at the start, in 0..1; it rises to 1 on a cosine.
+        momentum: tau at the start, in 0..1; it rises to 1 on a cosine. The target lags by about 1 / (1 - tau) steps,
+            which has to be little of a run: the paper has 0.996 for hundreds of thousands of steps. In 936 steps on
+            10,000 images of MNIST (16x16) 0.95 did better than 0.99: spread 0.88 against 0.86, 94.2 against 92.9 %
+            with 100 labels, scored on other images to learn from.
     """
 
-    predictor_hidden: int = 512
-    momentum: float = 0.99
+    predictor_hidden: int = 1024
+    momentum: float = 0.95
 
     def problems(self) -> list[str]:
         """What cannot be used, one sentence each."""
@@ -55,9 +58,9 @@ class BYOL(Method):
         config: see `Config`.
     """
 
-    def __init__(self, encoder: Encoder, chain: Chain, config: Config | None = None) -> None:
+    def __init__(self, encoder: Encoder, chain: Chain, config: Config) -> None:
         super().__init__()
-        self.config = config = config or Config()
+        self.config = config
         self.chain = chain
         self.encoder = encoder
         self.head = prediction_head(encoder.features, config.hidden, config.projection)

@@ -14,12 +14,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from hundredfold.encoders._base import Encoder
-from hundredfold.encoders.heads import projection_head
 from hundredfold.losses.info_nce import info_nce, info_nce_chance, info_nce_floor
 from hundredfold.methods.contrastive._two_views import HeadConfig, TwoViewMethod, positive
 from hundredfold.types import Step
-from hundredfold.views.chain import Chain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,17 +37,9 @@ class Config(HeadConfig):
 
 
 class InfoNCE(TwoViewMethod):
-    """An encoder and a projection head that learn to find the other view.
+    """An encoder and a projection head that learn to find the other view."""
 
-    Args:
-        encoder: what is trained.
-        chain: draws the views.
-        config: see `Config`.
-    """
-
-    def __init__(self, encoder: Encoder, chain: Chain, config: Config | None = None) -> None:
-        self.config = config or Config()
-        super().__init__(encoder, chain, projection_head(encoder.features, self.config.hidden, self.config.projection))
+    config: Config
 
     def compare(self, za: Tensor, zb: Tensor) -> Step:
         """InfoNCE over the n images."""

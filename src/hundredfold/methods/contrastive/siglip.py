@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from hundredfold.encoders._base import Encoder
-from hundredfold.encoders.heads import projection_head
 from hundredfold.losses.siglip import SigLIPLoss, siglip_chance
 from hundredfold.methods.contrastive._two_views import HeadConfig, TwoViewMethod, positive
 from hundredfold.types import Step
@@ -53,10 +52,11 @@ class SigLIP(TwoViewMethod):
         config: see `Config`.
     """
 
-    def __init__(self, encoder: Encoder, chain: Chain, config: Config | None = None) -> None:
-        self.config = config or Config()
-        super().__init__(encoder, chain, projection_head(encoder.features, self.config.hidden, self.config.projection))
-        self.loss = SigLIPLoss(self.config.temperature, self.config.bias, self.config.learnable)
+    config: Config
+
+    def __init__(self, encoder: Encoder, chain: Chain, config: Config) -> None:
+        super().__init__(encoder, chain, config)
+        self.loss = SigLIPLoss(config.temperature, config.bias, config.learnable)
 
     def compare(self, za: Tensor, zb: Tensor) -> Step:
         """The logistic loss over the n^2 cross-view pairs, and where temperature and bias stand."""

@@ -13,12 +13,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from hundredfold.encoders._base import Encoder
-from hundredfold.encoders.heads import projection_head
-from hundredfold.losses.nt_xent import NEGATIVES, nt_xent, nt_xent_chance, nt_xent_floor
+from hundredfold.losses._negatives import NEGATIVES
+from hundredfold.losses.nt_xent import nt_xent, nt_xent_chance, nt_xent_floor
 from hundredfold.methods.contrastive._two_views import HeadConfig, TwoViewMethod, positive
 from hundredfold.types import Step
-from hundredfold.views.chain import Chain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,17 +42,9 @@ class Config(HeadConfig):
 
 
 class SimCLR(TwoViewMethod):
-    """An encoder and a projection head that learn from pairs of views.
+    """An encoder and a projection head that learn from pairs of views."""
 
-    Args:
-        encoder: what is trained.
-        chain: draws the views.
-        config: see `Config`.
-    """
-
-    def __init__(self, encoder: Encoder, chain: Chain, config: Config | None = None) -> None:
-        self.config = config or Config()
-        super().__init__(encoder, chain, projection_head(encoder.features, self.config.hidden, self.config.projection))
+    config: Config
 
     def compare(self, za: Tensor, zb: Tensor) -> Step:
         """NT-Xent over the 2n views."""

@@ -14,12 +14,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from hundredfold.encoders._base import Encoder
-from hundredfold.encoders.heads import projection_head
 from hundredfold.losses.spectral import CHANCE, FLOOR, spectral
 from hundredfold.methods.contrastive._two_views import HeadConfig, TwoViewMethod
 from hundredfold.types import Step
-from hundredfold.views.chain import Chain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,17 +25,9 @@ class Config(HeadConfig):
 
 
 class Spectral(TwoViewMethod):
-    """An encoder and a projection head that learn from pairs of views.
+    """An encoder and a projection head that learn from pairs of views."""
 
-    Args:
-        encoder: what is trained.
-        chain: draws the views.
-        config: see `Config`.
-    """
-
-    def __init__(self, encoder: Encoder, chain: Chain, config: Config | None = None) -> None:
-        self.config = config or Config()
-        super().__init__(encoder, chain, projection_head(encoder.features, self.config.hidden, self.config.projection))
+    config: Config
 
     def compare(self, za: Tensor, zb: Tensor) -> Step:
         """The spectral loss over the n images."""

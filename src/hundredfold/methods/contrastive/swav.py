@@ -62,9 +62,11 @@ class SwAV(TwoViewMethod):
         config: see `Config`.
     """
 
-    def __init__(self, encoder: Encoder, chain: Chain, config: Config | None = None) -> None:
-        self.config = config = config or Config()
-        super().__init__(encoder, chain, prediction_head(encoder.features, config.hidden, config.projection))
+    config: Config
+
+    def __init__(self, encoder: Encoder, chain: Chain, config: Config) -> None:
+        head = prediction_head(encoder.features, config.hidden, config.projection)
+        super().__init__(encoder, chain, config, head)
         self.prototypes = Prototypes(config.prototypes, config.projection, frozen=config.frozen)
 
     def compare(self, za: Tensor, zb: Tensor) -> Step:

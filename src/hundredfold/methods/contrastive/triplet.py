@@ -14,12 +14,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from hundredfold.encoders._base import Encoder
-from hundredfold.encoders.heads import projection_head
 from hundredfold.losses.triplet_margin import MINING, triplet_margin, violating_share
 from hundredfold.methods.contrastive._two_views import HeadConfig, TwoViewMethod
 from hundredfold.types import Step
-from hundredfold.views.chain import Chain
 
 LARGEST = 2.0  # just below what squared distances of positives and negatives can differ by in a batch of any size
 
@@ -48,17 +45,9 @@ class Config(HeadConfig):
 
 
 class Triplet(TwoViewMethod):
-    """An encoder and a projection head that learn from triplets of views.
+    """An encoder and a projection head that learn from triplets of views."""
 
-    Args:
-        encoder: what is trained.
-        chain: draws the views.
-        config: see `Config`.
-    """
-
-    def __init__(self, encoder: Encoder, chain: Chain, config: Config | None = None) -> None:
-        self.config = config or Config()
-        super().__init__(encoder, chain, projection_head(encoder.features, self.config.hidden, self.config.projection))
+    config: Config
 
     def compare(self, za: Tensor, zb: Tensor) -> Step:
         """The triplet loss of the 2n views as anchors, and the share of all triplets that violate the margin."""
