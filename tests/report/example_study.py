@@ -16,11 +16,10 @@ from hundredfold.records import (
     Interval,
     Score,
     Similarity,
-    StudyCell,
-    StudyResult,
     TrainingResult,
     to_json,
 )
+from hundredfold.study_records import StudyCell, StudyResult
 
 LABELS = 100
 METHODS = {  # method -> (probe's accuracy, mean and spread of negative similarities, images a second, MiB, seconds)

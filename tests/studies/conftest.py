@@ -80,11 +80,11 @@ def hashes() -> Callable[[Path], dict[str, str]]:
 
 @pytest.fixture(scope="session")
 def findings() -> Callable[[Path], dict[str, Any]]:
-    """`results.json` without what clocks say and without the notes on resuming."""
+    """`results.json` without what clocks and gauges say and without the notes on resuming."""
 
     def of(run: Path) -> dict[str, Any]:
         found = json.loads((run / "results.json").read_text())
-        clocks = ("seconds", "images_per_second", "data_wait")
+        clocks = ("seconds", "images_per_second", "data_wait", "peak_bytes")
 
         def timeless(value: Any) -> Any:
             if isinstance(value, dict):

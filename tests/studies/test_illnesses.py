@@ -7,11 +7,10 @@ from torch.nn import functional
 
 import hundredfold
 from hundredfold.data.digits import read_digits
-from hundredfold.encoders.heads import projection_head
 from hundredfold.evaluate import health
 from hundredfold.evaluate.health import diagnose
 from hundredfold.losses.siglip import siglip
-from hundredfold.methods.contrastive._two_views import TwoViewMethod
+from hundredfold.methods.contrastive._two_views import HeadConfig, TwoViewMethod
 from hundredfold.studies.examination import examination, similarity_stage
 from hundredfold.studies.prepare import prepare
 from hundredfold.studies.pretraining import loaders, new_encoder, new_method
@@ -38,9 +37,9 @@ class WithoutNegatives(TwoViewMethod):
 class TwoTowers(TwoViewMethod):
     """A head for each view, and a sigmoid loss whose bias is far too high."""
 
-    def __init__(self, encoder, chain, head):
-        super().__init__(encoder, chain, head)
-        self.other = nn.Linear(encoder.features, 32)
+    def __init__(self, encoder, chain, config):
+        super().__init__(encoder, chain, config, nn.Linear(encoder.features, config.projection))
+        self.other = nn.Linear(encoder.features, config.projection)
 
     def project(self, pair):
         first, second = self.encoder(torch.cat([pair.a, pair.b])).chunk(2)
@@ -57,7 +56,7 @@ def source():
     return images.take(first).numpy(), images.labels[first].numpy()
 
 
-def around(kind, head):
+def around(kind):
     """Builds a method of these tests' own around the encoder of the settings."""
 
     def build(prepared):
@@ -65,7 +64,7 @@ def around(kind, head):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             chain = views.build(prepared.settings.views, prepared.images.channels, prepared.images.size)
-            return kind(encoder, chain, head(encoder.features))
+            return kind(encoder, chain, HeadConfig(hidden=64, projection=32))
 
     return build
 
@@ -101,14 +100,14 @@ def test_every_method_at_its_defaults_is_healthy(source, name):
 
 
 def test_collapsed(source):
-    found, result = trained(source, around(WithoutNegatives, lambda features: projection_head(features, 64, 32)))
+    found, result = trained(source, around(WithoutNegatives))
     assert found.spread < 0.2
     sentence = sentence_of(health.COLLAPSED, found, result)
     assert f"similarity of {found.negative_mean:.2f}" in sentence and "tells images apart" in sentence
 
 
 def test_over_separated(source):
-    found, result = trained(source, around(TwoTowers, lambda features: nn.Linear(features, 32)))
+    found, result = trained(source, around(TwoTowers))
     sentence = sentence_of(health.OVER_SEPARATED, found, result)
     assert found.positive_mean <= found.sharp_bound < found.bound < 1
     assert (

@@ -18,6 +18,7 @@ from hundredfold.report.figures.line_chart import Line, line_chart
 from hundredfold.report.figures.svg import wide_and_narrow
 from hundredfold.report.study_cells import (
     BATCH,
+    RATE,
     SEED,
     TEMPERATURE,
     WEIGHT,
@@ -68,10 +69,11 @@ def batch_size_view(result: StudyResult) -> dict[str, Any]:
     accuracies = over_seeds(result.cells, lambda cell: accuracy(cell, result.labels))
     gains = differences(result)
     seeds = max((found.count for found in (*variances.values(), *accuracies.values()) if found), default=0)
-    others = [name for name in varied(result.cells) if name not in (BATCH, TEMPERATURE, WEIGHT, SEED)]
+    others = [name for name in varied(result.cells) if name not in (BATCH, TEMPERATURE, WEIGHT, SEED, RATE)]
     return {
         "seeds": seeds,
         "others": others,
+        "rate_follows": RATE in varied(result.cells),
         "variance": _grid(variances, lambda found: _variance(found, seeds)) if any(variances.values()) else None,
         "accuracy": _grid(accuracies, lambda found: _accuracy(found, seeds)) if any(accuracies.values()) else None,
         "gains": _grid(gains, _gain) if gains else None,
@@ -243,5 +245,5 @@ def _weight_name(weight: float) -> str:
 
 
 def _decimal(number: float) -> str:
-    """Four decimals, as the paper's table; two figures of what is too small for them."""
-    return f"{number:.4f}" if number == 0 or abs(number) >= 0.001 else value(number, 2)
+    """Four decimals, as the paper's table, and six where those would say nothing."""
+    return f"{number:.4f}" if number == 0 or abs(number) >= 0.001 else f"{number:.6f}"

@@ -24,6 +24,7 @@ BATCH = "plan.batch_size"
 TEMPERATURE = "method_settings.temperature"
 WEIGHT = "variance_reduction"
 SEED = "seed"
+RATE = "plan.lr"  # a study of batch sizes lets it follow the batch
 
 
 @dataclass(frozen=True, kw_only=True)
