@@ -36,7 +36,7 @@ from hundredfold.losses.info_nce import info_nce
 from hundredfold.losses.nt_xent import nt_xent
 from hundredfold.losses.siglip import siglip
 from hundredfold.methods.contrastive._two_views import TwoViews
-from hundredfold.methods.contrastive.simclr import SimCLR
+from hundredfold.methods.contrastive.simclr import Config, SimCLR
 from hundredfold.studies.run_folder import processor
 from hundredfold.train.memory import PeakMemory
 from hundredfold.views.chain import Chain
@@ -111,7 +111,7 @@ def loss_alone(kind: str, loss: str, rows: int) -> tuple[float, float]:
 def step_alone(images: int, chunk: int) -> tuple[float, float]:
     """Milliseconds and peak MiB of one step of SimCLR; in a process of its own."""
     start = encoder("convnet", channels=1, size=(28, 28), mean=[0.13], std=[0.31], seed=0)
-    method = SimCLR(start, Chain(())).to(memory_format=torch.channels_last)
+    method = SimCLR(start, Chain(()), Config()).to(memory_format=torch.channels_last)
     pass_in_chunks(method, 4)
     method(_images(8)).loss.backward()
     pass_in_chunks(method, chunk)

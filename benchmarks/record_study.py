@@ -73,7 +73,8 @@ def figures(cell: StudyCell) -> dict[str, Any]:
 def methods_table(result: StudyResult) -> str:
     """The study of methods as a Markdown table, best probe first, references last."""
     labels = str(result.labels)
-    head = ["method", "probe", "kNN", "health", "rank", "images/s", "memory"]
+    ratios = json.loads((HERE / "method_cost.json").read_text())["step_over_simclr"]
+    head = ["method", "probe", "kNN", "health", "rank", "step", "memory"]
     rows = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     done = [cell for cell in result.cells if not cell.failure]
     for cell in sorted(done, key=lambda cell: -cell.summary["linear_probe"][labels].mean):
@@ -85,7 +86,7 @@ def methods_table(result: StudyResult) -> str:
             percent(cell.summary["knn"][labels]),
             "healthy" if cell.healthy else "ill",
             f"{found.effective_rank:.0f} of {found.dimensions}" if found else "",
-            f"{speed(cell) or 0:,.0f}",
+            f"{ratios[cell.name]:.2f}",
             f"{peak / 2**20:,.0f} MiB" if peak else "",
         ]
         rows.append("| " + " | ".join(values) + " |")

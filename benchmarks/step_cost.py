@@ -25,7 +25,7 @@ import torch
 from hundredfold.data.images import ImageSet, MemoryPixels
 from hundredfold.data.loader import Loader
 from hundredfold.encoders.build import encoder
-from hundredfold.methods.contrastive.simclr import SimCLR
+from hundredfold.methods.contrastive.simclr import Config, SimCLR
 from hundredfold.random import generator
 from hundredfold.studies.run_folder import processor
 from hundredfold.train.engine import Engine, choose_engine
@@ -86,7 +86,7 @@ def measure(rounds: int) -> StepCost:
 class _Trainer:
     def __init__(self, engine: Engine, *, place: bool) -> None:
         start = encoder("convnet", channels=1, size=(28, 28), mean=[0.13], std=[0.31], seed=0)
-        self.method = SimCLR(start, build(default_views(1, (28, 28))[0], 1, (28, 28)))
+        self.method = SimCLR(start, build(default_views(1, (28, 28))[0], 1, (28, 28)), Config())
         self.engine = engine
         if place:
             engine.place(self.method)

@@ -102,7 +102,17 @@ def test_every_example_in_the_help_is_one_that_the_command_line_takes():
     for name in cli.list_commands(context):
         command = cli.get_command(context, name)
         assert command.epilog.startswith(f"Example: hundredfold {name} "), name
-        command.make_context(name, shlex.split(command.epilog)[3:], parent=context)
+        example = shlex.split(command.epilog)[3:]
+        if isinstance(command, click.Group):
+            name, *example = example
+            command = command.commands[name]
+        command.make_context(name, example, parent=context)
+
+
+def test_the_table_of_methods_names_them_all():
+    (table,) = re.findall(r"<!-- methods:begin -->(.*?)<!-- methods:end -->", README, re.DOTALL)
+    named = set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE))
+    assert named == {method.name for method in hundredfold.methods.names()}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

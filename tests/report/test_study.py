@@ -64,7 +64,7 @@ def test_methods_stand_in_the_order_of_their_accuracy_with_the_references_and_th
     assert f"+{100 * (means['simclr'] - better):.1f}" in text
     assert "random encoder" in text and "pixels" in text
     assert "step 41, learning rate 0.8" in text
-    assert "has collapsed" in text and "187 of 512" in text
+    assert "has collapsed" in text and "effective rank of 512" in text and " 187 " in text
     assert "1,850" in text and "412" in text  # the median over epochs, of which the first is slow; MiB
 
 

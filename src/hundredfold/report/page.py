@@ -88,7 +88,7 @@ def render(template: str, view: Mapping[str, Any]) -> str:
         "count": wording.count,
         "counted": wording.counted,
         "duration": wording.duration,
-        "fixed": lambda number: f"{number:.3f}",
+        "fixed": lambda number: wording.fixed(number, 3),
         "gain": gain_text,
         "method": wording.method_title,
         "percent": wording.percent,

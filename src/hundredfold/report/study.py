@@ -10,7 +10,7 @@ from hundredfold.report.provenance import flattened, stages
 from hundredfold.report.study_batch_size import batch_size_answer, batch_size_view
 from hundredfold.report.study_cells import NEIGHBOURS, accuracy, varied
 from hundredfold.report.study_methods import methods_answer, methods_view, state
-from hundredfold.report.wording import UNKNOWN, counted
+from hundredfold.report.wording import UNKNOWN
 from hundredfold.study_records import StudyCell, StudyResult
 
 TITLES = {"methods": "Methods compared", "batch-size": "Batch size, temperature and variance reduction"}
@@ -26,6 +26,7 @@ def study_view(result: StudyResult) -> dict[str, Any]:
         "title": TITLES.get(result.study, result.study),
         "answer": ANSWERS[result.study](result) if result.study in ANSWERS else None,
         "content": content,
+        "broad": result.study == "methods",
         "failed": [cell for cell in result.cells if cell.failure],
         "cells": cells_table(result),
         "stages": [(stage, share_bar(stage.share, title=stage.name)) for stage in stages(result.seconds)],
@@ -52,9 +53,3 @@ def _row(
         accuracy(cell, labels, NEIGHBOURS),
         state(cell),
     )
-
-
-def cells_said(result: StudyResult) -> str:
-    """How many cells there are, and how many of them failed."""
-    failed = sum(bool(cell.failure) for cell in result.cells)
-    return counted(len(result.cells), "run") + (f", {failed} of them failed" if failed else "")

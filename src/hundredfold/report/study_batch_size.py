@@ -30,7 +30,7 @@ from hundredfold.report.study_cells import (
     over_seeds,
     varied,
 )
-from hundredfold.report.wording import UNKNOWN, count, counted, percent, points, value
+from hundredfold.report.wording import UNKNOWN, count, counted, fixed, percent, points, value
 from hundredfold.study_records import StudyResult
 
 SIDE_BY_SIDE = 420.0  # px, of charts beside each other
@@ -91,19 +91,17 @@ def batch_size_answer(result: StudyResult) -> Answer:
         return Answer(sentence=f"None of {counted(len(result.cells), 'run')} could be evaluated.")
     best = max(known, key=lambda key: known[key].mean)
     spread, figure = known[best], percent(known[best].mean)
-    where = ", ".join(
-        part
-        for part in (
-            f"batches of {count(best.batch_size)} images" if best.batch_size is not None else "",
-            f"temperature {value(best.temperature)}" if best.temperature is not None else "",
-            f"{_weight_name(best.weight)}" if len({key.weight for key in known}) > 1 else "",
-        )
-        if part
-    )
+    parts = [
+        f"batches of {count(best.batch_size)} images" if best.batch_size is not None else "",
+        f"temperature {value(best.temperature)}" if best.temperature is not None else "",
+        _weight_name(best.weight) if len({key.weight for key in known}) > 1 else "",
+    ]
+    where = ", ".join(part for part in parts if part)
+    came = f"the best of {counted(len(known), 'setting')} was {where}: " if len(known) > 1 and where else ""
     seeds = f" (± {points(spread.std, signed=False)} over {counted(spread.count, 'seed')})" if spread.std else ""
     return Answer(
-        sentence=f"With {counted(result.labels, 'label')}, a linear probe is right for {figure} of the test images"
-        f"{seeds} where it is most often: {where or 'in the only condition tried'}.",
+        sentence=f"With {counted(result.labels, 'label')}, {came}a linear probe is right for {figure} of the test "
+        f"images{seeds}.",
         figure=figure,
     )
 
@@ -126,8 +124,10 @@ def _grid(found: Mapping[Condition, Found | None], write: Callable[[Found], Entr
 
 
 def _variance(found: Spread, seeds: int) -> Entry:
-    beside = f"± {_decimal(found.std)}" if found.std is not None else ""
-    return Entry(figure=_decimal(found.mean), beside=_with_count(beside, found, seeds))
+    # Four decimals, as in the paper's table, and six where those would say nothing.
+    digits = 4 if found.mean == 0 or found.mean >= 0.001 else 6
+    beside = f"± {fixed(found.std, digits)}" if found.std is not None else ""
+    return Entry(figure=fixed(found.mean, digits), beside=_with_count(beside, found, seeds))
 
 
 def _accuracy(found: Spread, seeds: int) -> Entry:
@@ -138,7 +138,7 @@ def _accuracy(found: Spread, seeds: int) -> Entry:
 def _gain(found: Paired) -> Entry:
     if found.low is None or found.high is None:
         return Entry(figure=points(found.mean), beside="one pair")
-    return Entry(figure=points(found.mean), beside=f"{points(found.low)} to {points(found.high)}", strong=found.clear)
+    return Entry(figure=points(found.mean), beside=f"({points(found.low)} to {points(found.high)})", strong=found.clear)
 
 
 def _with_count(text: str, found: Spread, seeds: int) -> str:
@@ -241,9 +241,4 @@ def _written(name: str, one: float | None) -> str:
 
 
 def _weight_name(weight: float) -> str:
-    return f"variance reduction {value(weight)}" if weight else "without variance reduction"
-
-
-def _decimal(number: float) -> str:
-    """Four decimals, as the paper's table, and six where those would say nothing."""
-    return f"{number:.4f}" if number == 0 or abs(number) >= 0.001 else f"{number:.6f}"
+    return f"variance reduction {value(weight)}" if weight else "no variance reduction"

@@ -9,6 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from hundredfold.evaluate.health import illnesses
 from hundredfold.methods import catalogue
 from hundredfold.records import Interval, Similarity
 from hundredfold.report.answer import Answer
@@ -17,13 +18,14 @@ from hundredfold.report.figures.scale import widened
 from hundredfold.report.figures.strip import strip, strip_axis
 from hundredfold.report.provenance import flattened
 from hundredfold.report.study_cells import NEIGHBOURS, PROBE, interval, varied
-from hundredfold.report.wording import UNKNOWN, counted, method_title, model_title, percent, points, visible
+from hundredfold.report.wording import UNKNOWN, counted, fixed, method_title, model_title, percent, points, visible
 from hundredfold.study_records import StudyCell, StudyResult
 
 METHOD = "method"
-STRIP = 150.0  # px
-HISTOGRAM = 400.0  # px
+STRIP = 124.0  # px
+HISTOGRAM = 350.0  # px
 LONGEST = 90  # characters of an illness
+REFERENCES = {"pixels": "the raw pixels", "random_encoder": "a random encoder"}  # inside a sentence
 MEBIBYTE = 2**20
 
 
@@ -67,12 +69,14 @@ def methods_view(result: StudyResult) -> dict[str, Any]:
     rows = method_rows(result)
     tested = [row for row in rows if row.probe]
     axis = _limits(tested)
+    dimensions = {cell.similarity.dimensions for cell in result.cells if cell.similarity}
     return {
         "rows": [(row, _strip(row, axis) if row.probe else "") for row in rows],
         "axis": strip_axis(axis, lambda share: f"{share * 100:.0f} %", width=STRIP),
         "several": any(row.probe.draws > 1 for row in tested if row.probe),
         "references": [row.named.title for row in rows if row.cell is None],
         "knn": any(row.knn for row in rows),
+        "dimensions": dimensions.pop() if len(dimensions) == 1 else None,
         "cards": [(row, _hills(row)) for row in rows if row.cell and not row.cell.failure],
     }
 
@@ -84,41 +88,45 @@ def methods_answer(result: StudyResult) -> Answer:
         return Answer(sentence=f"None of {counted(len(result.cells), 'method')} could be evaluated.")
     best, probe = found[0], found[0].probe
     figure = percent(probe.mean)
-    place = f"first of {counted(len(found), 'method')}" if len(found) > 1 else "the only method evaluated"
+    evaluated = "" if len(found) == len(result.cells) else " that could be evaluated"
+    place = f"first of {counted(len(found), 'method')}{evaluated}" if len(found) > 1 else "the only method evaluated"
     spread = (
         f" (± {points(2 * probe.std, signed=False)} over {counted(probe.draws, 'draw')})" if probe.draws > 1 else ""
     )
     sentence = f"With {counted(result.labels, 'label')}, {best.named.title} is {place}: a linear probe on its features "
     sentence += f"is right for {figure} of the test images{spread}"
     if best.gain is not None:
-        sentence += f", {_difference(best.gain)} than the better of the models that need no pre-training"
+        over = max(references(result).items(), key=lambda found: found[1].mean)[0]
+        sentence += f", {_difference(best.gain)} than {REFERENCES.get(over, model_title(over))}"
     return Answer(sentence=sentence + ".", figure=figure)
 
 
 def method_rows(result: StudyResult) -> list[Row]:
     """Methods and reference models, the most accurate probe first; what has no accuracy comes last."""
-    references = {
-        model: by_count[str(result.labels)]
-        for model, by_count in result.reference.items()
-        if str(result.labels) in by_count
-    }
-    best = max((found.mean for found in references.values()), default=None)
-    rows = [Row(named=Named(title=model_title(model)), probe=found) for model, found in references.items()]
+    best = max((found.mean for found in references(result).values()), default=None)
+    rows = [Row(named=Named(title=model_title(model)), probe=found) for model, found in references(result).items()]
     rows += [_row(result, cell, named, best) for cell, named in zip(result.cells, _names(result), strict=True)]
     return sorted(rows, key=lambda row: -row.probe.mean if row.probe else 1.0)
 
 
-def state(cell: StudyCell) -> tuple[str, bool]:
-    """The health of a cell in a few words, and whether it is an illness.
+def references(result: StudyResult) -> dict[str, Interval]:
+    """The models that need no pre-training, with their accuracy at the label count of the tables."""
+    labels = str(result.labels)
+    return {model: by_count[labels] for model, by_count in result.reference.items() if labels in by_count}
 
-    The verdict of a cell names its illnesses first; up to the colon a sentence says what, after it why.
-    """
+
+def state(cell: StudyCell) -> tuple[str, bool]:
+    """The health of a cell in a few words, and whether it is an illness."""
     if cell.failure:
         return "failed", True
     if cell.healthy is None:
         return UNKNOWN, False
     if cell.healthy:
         return "healthy", False
+    named = ", ".join(illnesses(cell.similarity, cell.training))
+    if named:
+        return named, True
+    # A record of a version with other thresholds: its verdict begins with the illness, what it is before the colon.
     first = cell.verdict[0] if cell.verdict else "not healthy"
     return visible(first.partition(": ")[0].partition(". ")[0].rstrip("."), LONGEST), True
 
@@ -199,10 +207,10 @@ def _hills(row: Row) -> Markup:
         "views of different images.",
         x_name="cosine similarity",
         y_name="share of pairs",
-        write_x=lambda number: f"{number:.2f}".replace("-", "−"),
+        write_x=fixed,
         write_y=lambda share: f"{share * 100:.0f} %",
         width=HISTOGRAM,
-        height=240,
+        height=230,
     )
 
 

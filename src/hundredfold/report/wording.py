@@ -119,6 +119,18 @@ def value(number: float, digits: int = 4) -> str:
     return f"{number:.{digits}g}".replace("-", "−")
 
 
+def fixed(number: float, digits: int = 2) -> str:
+    """A number with so many decimals, and no sign before a zero.
+
+    >>> fixed(0.8412), fixed(-0.0312), fixed(-0.0012), fixed(0.8412, 3)
+    ('0.84', '−0.03', '0.00', '0.841')
+    """
+    if not math.isfinite(number):
+        return UNKNOWN
+    text = f"{number:.{digits}f}"
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
+
+
 def duration(seconds: float) -> str:
     """A time as one reads it on a clock.
 
