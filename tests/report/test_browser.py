@@ -10,12 +10,19 @@ from typing import Any
 
 import pytest
 
-from hundredfold.report.page import write_comparison, write_report
+from hundredfold.report.page import write_comparison, write_report, write_study_report
 
-_SPEC = importlib.util.spec_from_file_location("example_run", Path(__file__).with_name("example_run.py"))
-example = importlib.util.module_from_spec(_SPEC)
-sys.modules["example_run"] = example
-_SPEC.loader.exec_module(example)
+
+def beside(name: str) -> Any:
+    """The module of that name in this folder."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+example, studies = beside("example_run"), beside("example_study")
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
@@ -146,3 +153,62 @@ def test_ten_hostile_names_run_nothing(browser: Any, tmp_path: Path) -> None:
         assert "\u202e" not in shown and "\x1b" not in shown
     shown = opened(browser, path).page.locator("body").inner_text()
     assert "<script>alert(1)</script>" in shown and "{{ 7 * 7 }}" in shown  # as text, and not worked out
+
+
+def hostile_study(study: Any) -> Any:
+    """A study in which every text that comes from outside is one of the ten."""
+    names = HOSTILE
+    cells = tuple(
+        dataclasses.replace(
+            cell,
+            name=names[k % 10],
+            settings={**cell.settings, "method": names[(k + 1) % 10], names[2]: names[k % 10]},
+            verdict=names,
+            failure=names[k % 10] if cell.failure else "",
+            healthy=False,
+        )
+        for k, cell in enumerate(study.cells)
+    )
+    reference = dict(zip(names, study.reference.values()))
+    data = dataclasses.replace(study.data, notes=names)
+    changes = {"cells": cells, "reference": reference, "data": data, "verdict": names, "notes": names}
+    return dataclasses.replace(study, source=names[0], encoder=names[3], **changes)
+
+
+@pytest.mark.parametrize(("kind", "least"), [("methods_study", 4), ("batch_size_study", 5)])
+def test_a_study_is_drawn_and_fetches_nothing(browser: Any, tmp_path: Path, kind: str, least: int) -> None:
+    path = write_study_report(studies.write_study(tmp_path / kind, getattr(studies, kind)()))
+    seen = opened(browser, path, width=1200)
+    assert seen.requests == [path.as_uri()]
+    assert seen.complaints == [] and seen.dialogs == []
+    boxes = [figure.bounding_box() for figure in seen.page.locator("figure svg:visible").all()]
+    assert len(boxes) == least
+    assert all(box and box["width"] > 300 and box["height"] > 200 for box in boxes)
+    # No table of the page is cut off at this width; the one of all runs is closed.
+    cut = "found => found.filter(one => one.offsetParent && one.scrollWidth > one.clientWidth + 1).length"
+    assert seen.page.locator("main > .scroll, section > .scroll").evaluate_all(cut) == 0
+
+
+@pytest.mark.parametrize("kind", ["methods_study", "batch_size_study"])
+def test_on_a_phone_the_tables_of_a_study_scroll_and_its_page_does_not(browser: Any, tmp_path: Path, kind: str) -> None:
+    path = write_study_report(studies.write_study(tmp_path / kind, getattr(studies, kind)()))
+    page = opened(browser, path, width=400).page
+    page.locator("summary").click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    table = page.locator("#cells .scroll")
+    assert table.evaluate("one => one.scrollWidth > one.clientWidth")
+    table.evaluate("one => { one.scrollLeft = 300 }")
+    name = page.locator("#cells tbody th").first.bounding_box()
+    assert name and 0 <= name["x"] < 40  # the names stay where they are
+
+
+@pytest.mark.parametrize("kind", ["methods_study", "batch_size_study"])
+def test_ten_hostile_names_in_a_study_run_nothing(browser: Any, tmp_path: Path, kind: str) -> None:
+    study = hostile_study(getattr(studies, kind)())
+    path = write_study_report(studies.write_study(tmp_path / kind, study))
+    seen = opened(browser, path)
+    assert seen.dialogs == [] and seen.complaints == [] and seen.requests == [path.as_uri()]
+    assert seen.page.locator("script, iframe, object, embed, img, [onerror], [onload]").count() == 0
+    shown = seen.page.locator("body").inner_text()
+    assert "\u202e" not in shown and "\x1b" not in shown
+    assert "<script>alert(1)</script>" in shown and "{{ 7 * 7 }}" in shown

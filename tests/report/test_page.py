@@ -1,5 +1,6 @@
 """The page of a run: golden facts, runs with almost nothing in them, damage, size, and no address or path in it."""
 
+import dataclasses
 import importlib.util
 import re
 import sys
@@ -156,3 +157,17 @@ def test_runs_without_a_common_count_are_shown_each_at_its_own(tmp_path: Path) -
 def test_a_comparison_takes_two_runs(full: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="at least two runs, got 1"):
         write_comparison([full], tmp_path / "one.html")
+
+
+def test_one_number_of_labels_is_no_curve(tmp_path: Path) -> None:
+    result = example.full_run()
+    single = {model: {"100": by_count["100"]} for model, by_count in result.summary.items() if "100" in by_count}
+    folder = example.write_run(tmp_path / "single", dataclasses.replace(result, summary=single))
+    assert "What each label is worth" not in page_text(write_report(folder))
+
+
+def test_the_memory_of_training_is_among_its_facts(tmp_path: Path) -> None:
+    result = example.full_run()
+    training = dataclasses.replace(result.training, peak_bytes=300 * 2**20)
+    folder = example.write_run(tmp_path / "measured", dataclasses.replace(result, training=training))
+    assert "memory at its peak 300 MiB" in page_text(write_report(folder))

@@ -11,7 +11,7 @@ import hundredfold
 from hundredfold.evaluate.similarity import similarity
 from hundredfold.random import generator
 from hundredfold.studies import examination as examined
-from hundredfold.studies.examination import examination, held_out, projections, similarity_stage, softmax_temperature
+from hundredfold.studies.examination import examination, held_out, projections, similarity_stage
 from hundredfold.studies.prepare import prepare
 from hundredfold.studies.pretraining import loaders, new_method
 from hundredfold.studies.run_settings import gather
@@ -156,7 +156,7 @@ def test_figures_that_are_not_finite_do_not_stop_a_run():
     ],
 )
 def test_only_the_temperature_of_a_softmax_over_images_is_known(settings, temperature):
-    assert softmax_temperature(new_method(prepared_for(60, **{**settings, "encoder": "convnet"}))) == temperature
+    assert new_method(prepared_for(60, **{**settings, "encoder": "convnet"})).softmax_temperature() == temperature
 
 
 def test_every_epoch_of_a_run_has_figures_in_its_metrics_and_results(toy, tmp_path):

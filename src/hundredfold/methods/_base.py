@@ -39,3 +39,7 @@ class Method(nn.Module, ABC):
     def levels(self, batch_size: int) -> tuple[float | None, float | None]:
         """(chance, floor): the loss of a representation that tells nothing apart, and the lowest reachable."""
         return None, None
+
+    def softmax_temperature(self) -> float | None:
+        """What similarities are divided by in a softmax over negatives, for the verdict; None where there is none."""
+        return None

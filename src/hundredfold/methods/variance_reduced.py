@@ -52,11 +52,6 @@ class VarianceReduced(Method):
         """The encoder of the method."""
         return self.method.encoder
 
-    @property
-    def config(self) -> Any:
-        """The settings of the method."""
-        return getattr(self.method, "config", None)
-
     def views(self, batch: ImageBatch, rng: torch.Generator) -> PlacedViews:
         """The views of the method, with the images' positions."""
         return PlacedViews(self.method.views(batch, rng), batch.positions)
@@ -83,3 +78,7 @@ class VarianceReduced(Method):
     def levels(self, batch_size: int) -> tuple[float | None, float | None]:
         """None and None: the sum has neither a fixed chance nor a known floor."""
         return None, None
+
+    def softmax_temperature(self) -> float | None:
+        """That of the method."""
+        return self.method.softmax_temperature()

@@ -86,9 +86,9 @@ def models_table(rows: Sequence[ModelRow], styles: dict[str, str]) -> dict[str, 
 
 
 def curve_section(result: RunResult, styles: dict[str, str]) -> dict[str, Any] | None:
-    """Accuracy against labels as figure and table; None where nothing was tested."""
+    """Accuracy against labels as figure and table; None where no two numbers of labels were tested."""
     curves = label_counts(result)
-    if not curves:
+    if max((len(by_count) for by_count in curves.values()), default=0) < 2:  # one point is no curve
         return None
     shown = sorted({labels for by_count in curves.values() for labels in by_count})
     named = [Curve(name=model_title(m), colour=styles[m], intervals=by_count) for m, by_count in curves.items()]
@@ -118,6 +118,8 @@ def training_section(result: RunResult) -> dict[str, Any] | None:
     if epochs:
         facts["speed"] = f"{statistics.median(e.images_per_second for e in epochs):,.0f} images/s"
         facts["waiting for data"] = percent(statistics.fmean(e.data_wait for e in epochs))
+    if training.peak_bytes:
+        facts["memory at its peak"] = f"{training.peak_bytes / 2**20:,.0f} MiB"
     return {
         "record": training,
         "figure": loss_curve(training) if epochs else "",

@@ -39,7 +39,7 @@ def examination(method: Method, prepared: Prepared) -> Callable[[], Similarity |
             found = projections(method, batch, prepared)
         if found is None or not all(bool(part.isfinite().all()) for part in found):
             return None
-        return similarity(*found, temperature=softmax_temperature(method), histograms=False)
+        return similarity(*found, temperature=method.softmax_temperature(), histograms=False)
 
     return examine
 
@@ -52,7 +52,7 @@ def similarity_stage(method: Method, prepared: Prepared) -> tuple[Similarity | N
     if found is None:
         return None, {}
     plain = features(method.encoder, prepared.images, batch.positions, prepared.engine)
-    return similarity(found[0], found[1], plain, temperature=softmax_temperature(method)), _pictures(method, prepared)
+    return similarity(found[0], found[1], plain, temperature=method.softmax_temperature()), _pictures(method, prepared)
 
 
 @torch.no_grad()
@@ -91,17 +91,6 @@ def held_out(prepared: Prepared, most: int) -> ImageBatch:
     index = torch.cat([index, _evenly(parts.pool, max(0, min(most, FEWEST) - len(index)))])
     images = prepared.images.without_labels()
     return ImageBatch(prepared.engine.images(images.take(index)), images.labels[index], index)
-
-
-def softmax_temperature(method: Method) -> float | None:
-    """What a method divides the similarities of images by in a softmax; None for losses that do otherwise.
-
-    A temperature beside a bias belongs to a sigmoid, one beside prototypes to similarities with those.
-    """
-    config = getattr(method, "config", None)
-    if hasattr(config, "bias") or hasattr(config, "prototypes"):
-        return None
-    return getattr(config, "temperature", None)
 
 
 def _pictures(method: Method, prepared: Prepared) -> dict[str, Tensor]:

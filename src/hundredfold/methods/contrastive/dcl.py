@@ -44,3 +44,7 @@ class DCL(TwoViewMethod):
     def levels(self, batch_size: int) -> tuple[float | None, float | None]:
         """ln(2n - 2), and the loss of the simplex, which may be negative."""
         return dcl_chance(batch_size), dcl_floor(batch_size, self.config.temperature)
+
+    def softmax_temperature(self) -> float:
+        """That of the settings."""
+        return self.config.temperature

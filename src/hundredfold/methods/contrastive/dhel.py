@@ -46,3 +46,7 @@ class DHEL(TwoViewMethod):
     def levels(self, batch_size: int) -> tuple[float | None, float | None]:
         """ln(n - 1), and the loss of the simplex, which may be negative."""
         return dhel_chance(batch_size), dhel_floor(batch_size, self.config.temperature)
+
+    def softmax_temperature(self) -> float:
+        """That of the settings."""
+        return self.config.temperature

@@ -48,3 +48,7 @@ class InfoNCE(TwoViewMethod):
     def levels(self, batch_size: int) -> tuple[float | None, float | None]:
         """ln n, and the loss of the simplex."""
         return info_nce_chance(batch_size), info_nce_floor(batch_size, self.config.temperature)
+
+    def softmax_temperature(self) -> float:
+        """That of the settings."""
+        return self.config.temperature

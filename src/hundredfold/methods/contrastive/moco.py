@@ -123,6 +123,10 @@ class MoCo(Method):
             self.arrived = None
         self.target.follow(self.encoder, self.head, momentum=self.config.momentum)
 
+    def softmax_temperature(self) -> float:
+        """That of the settings."""
+        return self.config.temperature
+
     def levels(self, batch_size: int) -> tuple[float | None, float | None]:
         """ln(1 + queue), and the loss of the simplex of a batch, were the keys where the queries are."""
         queue, temperature = self.config.queue, self.config.temperature

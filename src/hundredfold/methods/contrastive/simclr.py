@@ -57,3 +57,7 @@ class SimCLR(TwoViewMethod):
             nt_xent_chance(batch_size, config.negatives),
             nt_xent_floor(batch_size, config.temperature, config.negatives),
         )
+
+    def softmax_temperature(self) -> float:
+        """That of the settings."""
+        return self.config.temperature
