@@ -59,7 +59,7 @@ def test_a_study_of_methods(call, toy_file, tmp_path):
 def test_a_dry_run_names_the_cells_and_writes_nothing(call, toy_file, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     said = call("study", "batch-size", toy_file, "--batch-sizes", "8", "16", "--seeds=1", *QUICK, "--dry-run")
-    assert said.status == 0 and "4 cells: about" in said.out and list(tmp_path.iterdir()) == []
+    assert said.status == 0 and "6 cells: about" in said.out and list(tmp_path.iterdir()) == []
     assert "batch-8-weight-30-seed-0" in said.out
 
 

@@ -154,3 +154,26 @@ def test_what_is_no_study_is_said(tmp_path):
     assert not holds_study(tmp_path) and not holds_study(tmp_path / "nowhere")
     example.write_study(tmp_path, example.methods_study())
     assert holds_study(tmp_path)
+
+
+def test_ticks_that_are_close_do_not_read_the_same(tmp_path):
+    result = example.batch_size_study(temperatures=(0.2,), seeds=(0,))
+    near = {16: 0.931, 64: 0.936, 256: 0.944}
+    cells = tuple(
+        dataclasses.replace(
+            cell, summary={"linear_probe": {"100": example.interval([near[cell.settings["plan.batch_size"]]])}}
+        )
+        for cell in result.cells
+    )
+    html, _ = page(tmp_path, dataclasses.replace(result, cells=cells))
+    for figure in re.findall(r'<svg.*?class="figure".*?</svg>', html, re.DOTALL):
+        ticks = re.findall(r'text-anchor="end" class="tick">([^<]*)<', figure)
+        assert len(ticks) >= 3 and len(set(ticks)) == len(ticks), ticks
+
+
+def test_what_is_noted_twice_is_said_once(tmp_path):
+    result = example.methods_study()
+    note = "images were brought to 16 x 16"
+    data = dataclasses.replace(result.data, notes=(note,))
+    _, text = page(tmp_path, dataclasses.replace(result, data=data, notes=(note,)))
+    assert text.count(note) == 1

@@ -86,7 +86,7 @@ def methods(source: str | None, methods: str | None, **keywords: Any) -> None:
 @click.argument("source", required=False)
 @click.option("--batch-sizes", type=Numbers(int), metavar="N N ...", help="Images in a step. [16 32 64 128 256]")
 @click.option(
-    "--variance-reduction", "weights", type=Numbers(float), metavar="X X ...", help="Weights of the VRNS loss. [0 30]"
+    "--variance-reduction", "weights", type=Numbers(float), metavar="X X ...", help="Weights of the VRNS loss. [0 3 30]"
 )
 @click.option("--temperatures", type=Numbers(float), metavar="X X ...", help="Of the loss. [the method's own]")
 @click.option("--seeds", type=click.IntRange(min=1), help="Runs of each, from --seed on. [3]")

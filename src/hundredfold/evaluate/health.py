@@ -245,7 +245,7 @@ def _over_separated(found: Similarity) -> Diagnosis:
         sentence=f"Different images are pushed too far apart: their views have a mean similarity of "
         f"{found.negative_mean:.2f}, which keeps that of two views of an image below {bound:.2f} (it is "
         f"{found.positive_mean:.2f}). Tell images apart within a view too (negatives = both), lower the bias of a "
-        f"sigmoid loss, use larger batches, or set variance_reduction = 30.",
+        f"sigmoid loss, use larger batches, or set variance_reduction = 3.",
     )
 
 
@@ -270,7 +270,7 @@ def _small_batch(found: Similarity, training: TrainingResult) -> Diagnosis:
         illness=SMALL_BATCH,
         sentence=f"Batches of {training.batch_size} images are too small: the similarities of different images vary "
         f"by a variance of {found.negative_variance:.2f}. Use batches of 64 or more; where memory does not allow it, "
-        f"set variance_reduction = 30.",
+        f"set variance_reduction = 3.",
     )
 
 

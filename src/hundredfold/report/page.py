@@ -88,7 +88,7 @@ def render(template: str, view: Mapping[str, Any]) -> str:
         "count": wording.count,
         "counted": wording.counted,
         "duration": wording.duration,
-        "fixed": lambda number: wording.fixed(number, 3),
+        "fixed": lambda number, digits=3: wording.fixed(number, digits),
         "gain": gain_text,
         "method": wording.method_title,
         "percent": wording.percent,

@@ -28,6 +28,7 @@ def study_view(result: StudyResult) -> dict[str, Any]:
         "content": content,
         "broad": result.study == "methods",
         "failed": [cell for cell in result.cells if cell.failure],
+        "notes": list(dict.fromkeys(result.notes + result.data.notes)),
         "cells": cells_table(result),
         "stages": [(stage, share_bar(stage.share, title=stage.name)) for stage in stages(result.seconds)],
     }

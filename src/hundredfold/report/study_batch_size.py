@@ -30,7 +30,7 @@ from hundredfold.report.study_cells import (
     over_seeds,
     varied,
 )
-from hundredfold.report.wording import UNKNOWN, count, counted, fixed, percent, points, value
+from hundredfold.report.wording import UNKNOWN, count, counted, fixed, percent, percent_tick, points, value
 from hundredfold.study_records import StudyResult
 
 SIDE_BY_SIDE = 420.0  # px, of charts beside each other
@@ -192,7 +192,7 @@ def _chart(lines: Sequence[Line], row: str, title: str, ends: Sequence[float], *
             x_name="images in a batch" if row == BATCHES else "temperature",
             y_name="test accuracy",
             write_x=count if row == BATCHES else value,
-            write_y=lambda share: f"{share * 100:.0f} %",
+            write_y=percent_tick,
             limits=(0.0, 1.0),
             also=ends,
             x_ticks=across,

@@ -18,7 +18,17 @@ from hundredfold.report.figures.scale import widened
 from hundredfold.report.figures.strip import strip, strip_axis
 from hundredfold.report.provenance import flattened
 from hundredfold.report.study_cells import NEIGHBOURS, PROBE, interval, varied
-from hundredfold.report.wording import UNKNOWN, counted, fixed, method_title, model_title, percent, points, visible
+from hundredfold.report.wording import (
+    UNKNOWN,
+    counted,
+    fixed,
+    method_title,
+    model_title,
+    percent,
+    percent_tick,
+    points,
+    visible,
+)
 from hundredfold.study_records import StudyCell, StudyResult
 
 METHOD = "method"
@@ -72,7 +82,7 @@ def methods_view(result: StudyResult) -> dict[str, Any]:
     dimensions = {cell.similarity.dimensions for cell in result.cells if cell.similarity}
     return {
         "rows": [(row, _strip(row, axis) if row.probe else "") for row in rows],
-        "axis": strip_axis(axis, lambda share: f"{share * 100:.0f} %", width=STRIP),
+        "axis": strip_axis(axis, percent_tick, width=STRIP),
         "several": any(row.probe.draws > 1 for row in tested if row.probe),
         "references": [row.named.title for row in rows if row.cell is None],
         "knn": any(row.knn for row in rows),
@@ -208,7 +218,7 @@ def _hills(row: Row) -> Markup:
         x_name="cosine similarity",
         y_name="share of pairs",
         write_x=fixed,
-        write_y=lambda share: f"{share * 100:.0f} %",
+        write_y=percent_tick,
         width=HISTOGRAM,
         height=230,
     )

@@ -72,6 +72,15 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{share * 100:.{digits}f} %"
 
 
+def percent_tick(share: float) -> str:
+    """A round share on an axis: as many decimals as its step needs, so that no two ticks read the same.
+
+    >>> percent_tick(0.94), percent_tick(0.945), percent_tick(0.30000000000000004)
+    ('94 %', '94.5 %', '30 %')
+    """
+    return f"{share * 100:.6g} %"
+
+
 def points(difference: float, *, signed: bool = True) -> str:
     """A difference of shares in percentage points, without the unit.
 

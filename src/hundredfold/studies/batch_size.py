@@ -24,7 +24,7 @@ from hundredfold.train.plan import Plan
 MODEL = "linear_probe"
 BATCH, WEIGHT, TEMPERATURE, SEED = "plan.batch_size", "variance_reduction", "method_settings.temperature", "seed"
 BATCH_SIZES = (16, 32, 64, 128, 256)
-WEIGHTS = (0.0, 30.0)
+WEIGHTS = (0.0, 3.0, 30.0)
 SEEDS = 3
 RATE_OF = 256  # the batch size that the plan's learning rate is meant for
 
@@ -52,7 +52,7 @@ def study_batch_size(
     Args:
         source: a SOURCE, or arrays.
         batch_sizes: images in a step, each >= 2. [16, 32, 64, 128, 256]
-        weights: of variance reduction, each >= 0. [0, 30]
+        weights: of variance reduction, each >= 0. [0, 3, 30]
         temperatures: of the method's loss; None leaves the method's own.
         seeds: how many runs of each, from the seed of the settings on; draws of labels differ with it too. [3]
         out, config, overrides, resume, overwrite, surroundings, settings: as `run`; they hold for every cell.

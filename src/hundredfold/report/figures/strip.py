@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
 
-from hundredfold.report.figures.scale import Scale, ticks
-from hundredfold.report.figures.svg import element, figure
+from hundredfold.report.figures.scale import Scale, thinned, ticks
+from hundredfold.report.figures.svg import element, figure, text_width
 
 EDGE = 16.0  # px: half a tick label
 
@@ -40,9 +40,11 @@ def strip(
 def strip_axis(limits: tuple[float, float], write: Callable[[float], str], *, width: float = 220) -> Markup:
     """The scale of the strips below it."""
     x = _scale(limits, width)
+    wanted = ticks(*limits, about=3)
+    room = max(text_width(write(tick)) for tick in wanted) + 4
     marks = [
         element("text", write(tick), x=x(tick), y=12, text_anchor="middle", class_="tick")
-        for tick in ticks(*limits, about=3)
+        for tick in thinned(wanted, x, room)
     ]
     return figure(width, 18, "Scale", f"From {write(limits[0])} to {write(limits[1])}", *marks, class_="strip")
 
