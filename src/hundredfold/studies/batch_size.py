@@ -163,7 +163,7 @@ def _given_back(study: StudyResult, cells: Sequence[StudyCell], sizes: Sequence[
         if not both:
             continue
         found = paired_difference([100 * plain[key] for key in both], [100 * reduced[key] for key in both])
-        sentences.append(f"{found.mean:+.1f}{_between(found.low, found.high)} at {size}")
+        sentences.append(f"{_points(found.mean)}{_between(found.low, found.high)} at {size}")
     return [f"It changes the probe by, in points: {'; '.join(sentences)}."] if sentences else []
 
 
@@ -181,12 +181,17 @@ def _cost(study: StudyResult, cells: Sequence[StudyCell], sizes: Sequence[int]) 
         return []
     found = paired_difference([100 * known[best][key] for key in both], [100 * known[small][key] for key in both])
     means_what = "small batches hurt here" if found.clear else "within what seeds do"
-    change = f"{found.mean:+.1f}{_between(found.low, found.high)} points"
+    change = f"{_points(found.mean)}{_between(found.low, found.high)} points"
     return [f"A batch of {small} against one of {best}, without variance reduction: {change}, {means_what}."]
 
 
 def _between(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f" ({low:+.1f} to {high:+.1f})"
+    return "" if low is None or high is None else f" ({_points(low)} to {_points(high)})"
+
+
+def _points(value: float) -> str:
+    """With its sign; what rounds to nothing is +0.0."""
+    return f"{round(value, 1) + 0.0:+.1f}"
 
 
 def _variances(cells: Sequence[StudyCell], size: int, weight: float) -> list[float]:
