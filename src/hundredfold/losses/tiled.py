@@ -13,6 +13,7 @@ Letters: n images, d dimensions; two sets of rows x [p, d] and y [q, d], a simil
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -164,8 +165,18 @@ def _tile(x: Tensor) -> int:
     return TILE_ON_CPU if x.device.type == "cpu" else TILE
 
 
-def _parts(count: int, tile: int, first: int = 0) -> Iterator[slice]:
-    return (slice(start, start + tile) for start in range(first, count, tile))
+def _tiles(rows: int, columns: int, tile: int) -> Iterator[tuple[slice, slice]]:
+    """Every tile of a matrix, row of tiles by row of tiles."""
+    return itertools.product(_parts(rows, tile), list(_parts(columns, tile)))
+
+
+def _upper_tiles(side: int, tile: int) -> Iterator[tuple[slice, slice]]:
+    """The tiles on and above the diagonal of a square matrix."""
+    return itertools.combinations_with_replacement(_parts(side, tile), 2)
+
+
+def _parts(count: int, tile: int) -> Iterator[slice]:
+    return (slice(start, start + tile) for start in range(0, count, tile))
 
 
 # A gradient g_i of the log-sum-exp r_i of a row is g_i exp(s_ij - r_i) for s_ij, and likewise for columns.
@@ -176,14 +187,13 @@ class _CrossLogSumExp(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor, diagonal: bool, wanted: bool, tile: int) -> tuple[Tensor, Tensor]:
         rows, columns = x.new_full((len(x),), -math.inf), y.new_full((len(y),), -math.inf)
-        for i in _parts(len(x), tile):
-            for j in _parts(len(y), tile):
-                s = x[i] @ y[j].T  # [tile, tile]
-                if i == j and not diagonal:
-                    s.fill_diagonal_(-math.inf)
-                rows[i] = torch.logaddexp(rows[i], s.logsumexp(1))
-                if wanted:
-                    columns[j] = torch.logaddexp(columns[j], s.logsumexp(0))
+        for i, j in _tiles(len(x), len(y), tile):
+            s = x[i] @ y[j].T  # [tile, tile]
+            if i == j and not diagonal:
+                s.fill_diagonal_(-math.inf)
+            rows[i] = torch.logaddexp(rows[i], s.logsumexp(1))
+            if wanted:
+                columns[j] = torch.logaddexp(columns[j], s.logsumexp(0))
         if not wanted:
             ctx.mark_non_differentiable(columns)
         ctx.save_for_backward(x, y, rows, columns)
@@ -196,16 +206,15 @@ class _CrossLogSumExp(torch.autograd.Function):
         x, y, rows, columns = ctx.saved_tensors
         dx, dy = torch.zeros_like(x), torch.zeros_like(y)
         with torch.autocast(x.device.type, enabled=False):
-            for i in _parts(len(x), ctx.tile):
-                for j in _parts(len(y), ctx.tile):
-                    s = x[i] @ y[j].T
-                    if i == j and not ctx.diagonal:
-                        s.fill_diagonal_(-math.inf)
-                    w = _softmax(s, rows[i, None], of_rows[i, None], in_place=not ctx.wanted)
-                    if ctx.wanted:
-                        w += _softmax(s, columns[j], of_columns[j], in_place=True)
-                    dx[i].addmm_(w, y[j])
-                    dy[j].addmm_(w.T, x[i])
+            for i, j in _tiles(len(x), len(y), ctx.tile):
+                s = x[i] @ y[j].T
+                if i == j and not ctx.diagonal:
+                    s.fill_diagonal_(-math.inf)
+                w = _softmax(s, rows[i, None], of_rows[i, None], in_place=not ctx.wanted)
+                if ctx.wanted:
+                    w += _softmax(s, columns[j], of_columns[j], in_place=True)
+                dx[i].addmm_(w, y[j])
+                dy[j].addmm_(w.T, x[i])
         return dx, dy, None, None, None
 
 
@@ -215,14 +224,13 @@ class _WithinLogSumExp(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, tile: int) -> Tensor:
         rows = x.new_full((len(x),), -math.inf)
-        for i in _parts(len(x), tile):
-            for j in _parts(len(x), tile, first=i.start):
-                s = x[i] @ x[j].T
-                if i == j:
-                    s.fill_diagonal_(-math.inf)
-                else:
-                    rows[j] = torch.logaddexp(rows[j], s.logsumexp(0))
-                rows[i] = torch.logaddexp(rows[i], s.logsumexp(1))
+        for i, j in _upper_tiles(len(x), tile):
+            s = x[i] @ x[j].T
+            if i == j:
+                s.fill_diagonal_(-math.inf)
+            else:
+                rows[j] = torch.logaddexp(rows[j], s.logsumexp(0))
+            rows[i] = torch.logaddexp(rows[i], s.logsumexp(1))
         ctx.save_for_backward(x, rows)
         ctx.tile = tile
         return rows
@@ -233,16 +241,15 @@ class _WithinLogSumExp(torch.autograd.Function):
         x, rows = ctx.saved_tensors
         dx = torch.zeros_like(x)
         with torch.autocast(x.device.type, enabled=False):
-            for i in _parts(len(x), ctx.tile):
-                for j in _parts(len(x), ctx.tile, first=i.start):
-                    s = x[i] @ x[j].T
-                    if i == j:
-                        s.fill_diagonal_(-math.inf)
-                    w = _softmax(s, rows[i, None], of_rows[i, None], in_place=i == j)
-                    if i != j:
-                        w += _softmax(s, rows[j], of_rows[j], in_place=True)
-                    dx[i].addmm_(w, x[j])
-                    dx[j].addmm_(w.T, x[i])
+            for i, j in _upper_tiles(len(x), ctx.tile):
+                s = x[i] @ x[j].T
+                if i == j:
+                    s.fill_diagonal_(-math.inf)
+                w = _softmax(s, rows[i, None], of_rows[i, None], in_place=i == j)
+                if i != j:
+                    w += _softmax(s, rows[j], of_rows[j], in_place=True)
+                dx[i].addmm_(w, x[j])
+                dx[j].addmm_(w.T, x[i])
         return dx, None
 
 
@@ -259,19 +266,18 @@ class _PairwiseSoftplus(torch.autograd.Function):
         wanted = any(ctx.needs_input_grad)
         dx, dy = (torch.zeros_like(x), torch.zeros_like(y)) if wanted else (None, None)
         rows, slopes = torch.zeros_like(x[:, 0]), torch.zeros_like(x[:, 0])  # [n]: sums of values, of d/d bias
-        for i in _parts(len(x), tile):
-            for j in _parts(len(y), tile):
-                s = torch.addmm(bias, x[i], y[j].T)  # [tile, tile]
+        for i, j in _tiles(len(x), len(y), tile):
+            s = torch.addmm(bias, x[i], y[j].T)  # [tile, tile]
+            if i == j:
+                s.diagonal().neg_()
+            rows[i] += functional.softplus(s).sum(1)
+            if dx is not None and dy is not None:
+                w = s.sigmoid_()
                 if i == j:
-                    s.diagonal().neg_()
-                rows[i] += functional.softplus(s).sum(1)
-                if dx is not None and dy is not None:
-                    w = s.sigmoid_()
-                    if i == j:
-                        w.diagonal().neg_()
-                    dx[i].addmm_(w, y[j])
-                    dy[j].addmm_(w.T, x[i])
-                    slopes[i] += w.sum(1)
+                    w.diagonal().neg_()
+                dx[i].addmm_(w, y[j])
+                dy[j].addmm_(w.T, x[i])
+                slopes[i] += w.sum(1)
         ctx.save_for_backward(dx, dy, slopes.sum())
         return rows.sum()
 
