@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from hundredfold import methods as methods
     from hundredfold.data.read import read as read
     from hundredfold.encoders.folder import load_encoder as load_encoder
+    from hundredfold.estimators.classifier import FewLabelClassifier as FewLabelClassifier
+    from hundredfold.estimators.transformer import SelfSupervisedTransformer as SelfSupervisedTransformer
     from hundredfold.records import RunResult as RunResult
     from hundredfold.studies.batch_size import study_batch_size as study_batch_size
     from hundredfold.studies.few_labels import evaluate as evaluate
@@ -26,13 +28,18 @@ if TYPE_CHECKING:
     from hundredfold.studies.inference import embed as embed
     from hundredfold.studies.inference import predict as predict
     from hundredfold.studies.methods import study_methods as study_methods
+    from hundredfold.studies.suggest import Suggestions as Suggestions
+    from hundredfold.studies.suggest import suggest as suggest
     from hundredfold.study_records import StudyResult as StudyResult
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "FewLabelClassifier": "hundredfold.estimators.classifier",
     "RunResult": "hundredfold.records",
+    "SelfSupervisedTransformer": "hundredfold.estimators.transformer",
     "StudyResult": "hundredfold.study_records",
+    "Suggestions": "hundredfold.studies.suggest",
     "embed": "hundredfold.studies.inference",
     "evaluate": "hundredfold.studies.few_labels",
     "load_encoder": "hundredfold.encoders.folder",
@@ -44,6 +51,7 @@ _PUBLIC = {
     "run": "hundredfold.studies.few_labels",
     "study_batch_size": "hundredfold.studies.batch_size",
     "study_methods": "hundredfold.studies.methods",
+    "suggest": "hundredfold.studies.suggest",
 }
 __all__ = [*sorted(_PUBLIC)]
 

@@ -12,6 +12,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
+from hundredfold.trust_records import Interval, Mistake, Suspect, Trust
+
 SCHEMA = 1
 Record = TypeVar("Record")
 
@@ -222,43 +224,38 @@ class Score:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Interval:
-    """Accuracy over draws: mean, sample standard deviation, mean -/+ 2 of them, number of draws."""
-
-    mean: float
-    std: float
-    low: float
-    high: float
-    draws: int
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Mistake:
-    """A test image that the chosen model got wrong.
+class Candidate:
+    """A model that could be handed over, learnt twice, each time from one half of the labels.
 
     Attributes:
-        index: its position in the test set.
-        name: its file or row.
-        true, predicted: class names.
-        confidence: probability of the predicted class, 0..1.
+        model: its name.
+        held_out: share of the labels that the model of the other half gets right, 0..1.
+        agreement: share of the unlabelled images that both models give the same class, 0..1.
     """
 
-    index: int
-    name: str
-    true: str
-    predicted: str
-    confidence: float
+    model: str
+    held_out: float
+    agreement: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """The model that a run hands over, chosen without the test set."""
+    """The model that a run hands over, chosen without the test set.
+
+    Attributes:
+        model: its name.
+        why: a sentence.
+        labels: how many it learnt from.
+        mean, std: accuracy on the test images over the draws, told beside the choice and not used for it.
+        candidates: what was compared; empty where there were too few labels for halves.
+    """
 
     model: str
     why: str
     labels: int
     mean: float
     std: float
+    candidates: tuple[Candidate, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -276,6 +273,8 @@ class RunResult:
         similarity: on held-out images, or None.
         chosen: the model handed over, or None if nothing was labelled.
         mistakes: the chosen model's most confident errors.
+        trust: how far to trust the chosen model, or None if there was nothing to test on.
+        suspects: labelled images whose label looks wrong, the most suspicious first.
         verdict: sentences a person can act on.
         illnesses: names of what the verdict finds wrong with the representation or its training; none if healthy.
         notes: what was decided on the user's behalf, and why.
@@ -293,6 +292,8 @@ class RunResult:
     similarity: Similarity | None = None
     chosen: Chosen | None = None
     mistakes: tuple[Mistake, ...] = ()
+    trust: Trust | None = None
+    suspects: tuple[Suspect, ...] = ()
     verdict: tuple[str, ...] = ()
     illnesses: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -83,6 +83,27 @@ def test_a_test_set_is_matched_by_name(noise) -> None:
     assert any("1 test images without a label" in note for note in source.test.notes)
 
 
+def test_classes_are_those_that_images_carry(noise) -> None:
+    pool = with_test(read((noise(4, 8, 8), list("abca"))), read((noise(3, 8, 8, seed=1), list("abd"))).train)
+    joined = join(pool, read((noise(2, 8, 8, seed=2), ["a", "e"])).train)
+    assert joined.train.classes == ("a", "e", "b", "d")  # nobody carries c any more
+    assert joined.test is not None and [joined.test.classes[label] for label in joined.test.labels] == list("abd")
+    told = [note for note in joined.test.notes if "never be predicted" in note]
+    assert told == ["classes only in the test set, which can never be predicted: b, d"], "not the one about d alone"
+    again = with_test(pool, read((noise(2, 8, 8, seed=3), ["d", "a"])).train)  # d is known from the first test set
+    assert again.test is not None and any(note.endswith("never be predicted: d") for note in again.test.notes)
+
+
+def test_images_that_are_known_to_be_in_both(tmp_path: Path, write_png) -> None:
+    for number in range(3):
+        write_png(f"{number}.png", value=number)
+    pool = read(tmp_path, ReadOptions(memory_limit=0))
+    labelled = read((np.full((2, 8, 8), 9, np.uint8), ["a", "b"])).train
+    train = join(pool, labelled, repeated=[1]).train
+    assert train.names == ("0.png", "2.png", "image 0", "image 1")
+    assert train.take(torch.arange(3))[:, 0, 0, 0].tolist() == [0, 2, 9]
+
+
 def test_a_test_set_that_cannot_serve(noise) -> None:
     train = read((noise(3, 8, 8), ["a", "b", "c"]))
     with pytest.raises(DataError, match="carries no labels"):

@@ -68,6 +68,19 @@ def test_a_class_whose_images_all_went_to_validation_still_gets_its_label() -> N
             assert (labels[draw] == 1).sum() == 1
 
 
+def test_a_class_that_only_the_test_set_has_costs_no_validation_image() -> None:
+    labels = labels_of([60, 60])
+    found = made(labels, 3, has_test=True, labels_per_draw=1000)
+    assert found.available == len(found.pool) == len(found.draws[0]) == 100
+    assert not torch.isin(found.draws[0], found.validation).any()
+
+
+def test_how_many_labels_there_are_to_draw_from() -> None:
+    labels = labels_of([30, 30], unlabelled=200)
+    found = made(labels, 2, labels_per_draw=20)
+    assert found.available == int((labels[found.pool] != -1).sum()) == 48  # less the 12 to test on
+
+
 def test_without_labels_there_is_a_pool_and_nothing_else() -> None:
     found = split(torch.full((60,), -1), 0, labels_per_draw=0, draws=5, seed=0, has_test=False)
     assert (len(found.pool), len(found.validation), len(found.test), found.draws) == (50, 10, 0, ())

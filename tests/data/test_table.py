@@ -73,6 +73,7 @@ def test_a_split_column(tmp_path: Path, write_png) -> None:
         ("file,label\n", "names no images"),
         ("id,label\n1,cat\n", "no column of image files"),
         ("file,label\na.png\n", "line 2 of .* has 1 cells"),
+        ("file,label\na.png,cat\n\n,\n\nb.png\n", "line 6 of .* has 1 cells"),
         ("file\n" + "x" * 200_000 + "\n", "cannot read the table"),
     ],
 )

@@ -75,7 +75,7 @@ def test_the_penalty_is_chosen_on_the_labels_alone_and_by_the_seed() -> None:
 def test_votes_equal_a_loop() -> None:
     known, labels = blobs(4)
     query, _ = blobs(2, seed=3)
-    shares = vote(known, labels, query, 3, k=5, temperature=0.2)
+    shares = vote(known, functional.one_hot(labels, 3).float(), query, k=5, temperature=0.2)
     for row, point in enumerate(query):
         cosines = [float(functional.cosine_similarity(point, other, dim=0)) for other in known]
         nearest = sorted(range(len(known)), key=lambda i: -cosines[i])[:5]
@@ -89,4 +89,4 @@ def test_neighbours_with_more_asked_than_known() -> None:
     x, y = blobs(1)
     found = nearest_neighbours(x, y, 3, seed=0)
     assert found.k == 1
-    torch.testing.assert_close(vote(x, y, x, 3, k=50).sum(1), torch.ones(3))
+    torch.testing.assert_close(vote(x, functional.one_hot(y, 3).float(), x, k=50).sum(1), torch.ones(3))

@@ -28,7 +28,7 @@ from hundredfold.errors import (
 from hundredfold.evaluate.held_out import HeldOut
 from hundredfold.records import BadFile
 from hundredfold.studies import evaluation, few_labels
-from hundredfold.studies.evaluation import Learner
+from hundredfold.studies.evaluation import Evaluation
 from hundredfold.studies.job import Surroundings
 from hundredfold.train import watch
 from hundredfold.train.plan import Plan
@@ -48,13 +48,15 @@ WRITTEN = {
     "encoder",
     "classifier",
     "cells",
+    "predictions.csv",
+    "suspects.csv",
 }
 
 
 def predictions(run):
     """What every cell predicts, to the last bit."""
     found = {}
-    for path in sorted((run / "cells").iterdir()):
+    for path in sorted((run / "cells").glob("*.safetensors")):
         with safe_open(path, "pt") as file:
             found[path.name] = {name: file.get_tensor(name) for name in ("predicted", "confidence")}
     return found
@@ -236,7 +238,7 @@ def test_test_labels_are_opened_when_every_cell_is_there(toy, quick, tmp_path, m
     opened, real = [], HeldOut.open
 
     def watched(self):
-        opened.append(len(list((tmp_path / "run" / "cells").iterdir())))
+        opened.append(len(list((tmp_path / "run" / "cells").glob("*.safetensors"))))
         return real(self)
 
     monkeypatch.setattr(HeldOut, "open", watched)
@@ -258,7 +260,7 @@ def test_labels_that_mean_nothing_score_chance(toy, quick, tmp_path):
 
 
 def test_stopped_in_an_evaluation_and_resumed(toy, quick, tmp_path, monkeypatch, hashes, findings, unbroken):
-    real, learnt = Learner.outcome, []
+    real, learnt = Evaluation.outcome, []
 
     def outcome(self, cell):
         learnt.append(cell)
@@ -266,7 +268,7 @@ def test_stopped_in_an_evaluation_and_resumed(toy, quick, tmp_path, monkeypatch,
             os.kill(os.getpid(), signal.SIGTERM)
         return real(self, cell)
 
-    monkeypatch.setattr(Learner, "outcome", outcome)
+    monkeypatch.setattr(Evaluation, "outcome", outcome)
     with pytest.raises(Interrupted, match=r"after 2 of 6 evaluations") as stopped:
         hundredfold.run(toy, out=tmp_path / "run", **quick)
     assert stopped.value.exit_status == 143 and "resume=True" in stopped.value.fix
@@ -471,7 +473,7 @@ def test_a_defect_is_logged_with_its_traceback_and_says_where(toy, quick, tmp_pa
     def broken(*_, **__):
         raise ZeroDivisionError("in the middle of it")
 
-    monkeypatch.setattr(evaluation.Learner, "outcome", broken)
+    monkeypatch.setattr(evaluation.Evaluation, "outcome", broken)
     with pytest.raises(ZeroDivisionError) as defect:
         hundredfold.run(toy, out=tmp_path / "run", **quick)
     log = tmp_path / "run" / "log.txt"

@@ -18,8 +18,12 @@ def images(count=60, classes=3, seed=0):
     return rng.integers(0, 256, (count, 8, 8), dtype=np.uint8), np.arange(count) % classes
 
 
+def told(prepared, beginning):
+    return [note for note in prepared.notes if note.startswith(beginning)]
+
+
 def test_labels_zero_takes_all_there_are():
-    prepared = make(images(), labels=0, draws=2)
+    prepared = make(images(), labels=0, draws=1)
     assert prepared.settings.labels == 40 == len(prepared.split.draws[0])  # 60 less 12 to test on, 8 to validate
     assert max(prepared.settings.label_counts) == 40
 
@@ -27,7 +31,79 @@ def test_labels_zero_takes_all_there_are():
 def test_fewer_labels_than_asked_for_are_told():
     prepared = make(images(), labels=100, draws=1)
     assert prepared.settings.labels == 40
-    assert "40 labels a draw: there are no more than that beside the test images" in prepared.notes
+    assert (
+        "40 labels a draw, not 100: of 60 images 60 carry a label, of which 12 for testing and 8 for validation are "
+        "kept back"
+    ) in prepared.notes
+
+
+def test_all_labels_are_drawn_once():
+    note = "all 40 labels beside 12 for testing and 8 for validation are taken: there is one way to draw them, so there"
+    for labels in (0, 40, 1000):
+        prepared = make(images(), labels=labels, draws=5)
+        assert len(prepared.split.draws) == prepared.settings.draws == 1
+        assert len(told(prepared, note)) == 1
+    several = make(images(), labels=39, draws=5)
+    assert several.settings.draws == len(several.split.draws) == 5 and not told(several, "all ")
+    assert not told(make(images(), labels=0, draws=1), "all ")
+
+
+def test_smaller_counts_that_were_asked_for_are_drawn_as_often_as_asked():
+    prepared = make(images(), labels=0, draws=3, label_counts=(6, 40))
+    assert prepared.settings.draws == len(prepared.split.draws) == 3 and not told(prepared, "all ")
+    assert len({tuple(draw[:6].tolist()) for draw in prepared.split.draws}) == 3
+    assert make(images(), labels=0, draws=3, label_counts=(40,)).settings.draws == 1
+
+
+def test_one_draw_is_what_the_settings_of_the_run_repeat():
+    first = make(images(), labels=0, draws=5)
+    again = make(images(), **{name: getattr(first.settings, name) for name in ("labels", "draws", "label_counts")})
+    assert again.settings == first.settings and torch.equal(again.split.draws[0], first.split.draws[0])
+
+
+def test_labels_of_a_table_are_all_taken_unless_asked_otherwise(tmp_path):
+    pixels, truth = images(400)
+    table = tmp_path / "labels.csv"
+    table.write_text("index,label\n" + "".join(f"{index},{truth[index]}\n" for index in range(180)))
+    prepared = make(pixels, labelled=str(table))
+    assert prepared.settings.labels == 144 and prepared.settings.draws == 1 and prepared.classes == ("0", "1", "2")
+    assert set(prepared.split.draws[0].tolist()) <= set(range(180)), "positions are those of the source"
+    assert told(prepared, "180 images of array labelled by ") and told(prepared, "all 144 labels beside 36 for testing")
+    fewer = make(pixels, labelled=str(table), labels=50)
+    assert fewer.settings.labels == 50 and fewer.settings.draws == 5
+    np.savez(tmp_path / "other.npz", images=images(180, seed=1)[0], labels=truth[:180])
+    assert make(pixels, labelled=str(tmp_path / "other.npz")).settings.labels == 100, "a second source is drawn from"
+
+
+def test_many_labels_of_a_table_are_drawn_from(tmp_path, monkeypatch):
+    monkeypatch.setattr("hundredfold.studies.prepare.ALL_TAKEN", 179)
+    pixels, truth = images(400)
+    table = tmp_path / "labels.csv"
+    table.write_text("index,label\n" + "".join(f"{index},{truth[index]}\n" for index in range(180)))
+    prepared = make(pixels, labelled=str(table))
+    assert prepared.settings.labels == 100 and prepared.settings.draws == 5
+    assert told(prepared, "100 of 144 labels a draw: --labels 0 learns from all of them")
+
+
+def test_classes_that_were_never_labelled_are_told(tmp_path):
+    pixels, truth = images(120, classes=4)
+    np.savez(tmp_path / "t.npz", images=pixels[80:], labels=truth[80:])
+    table = tmp_path / "labels.csv"
+    table.write_text("index,label\n" + "".join(f"{index},{truth[index]}\n" for index in range(40) if truth[index] < 3))
+    prepared = make(pixels[:80], labelled=str(table), test=str(tmp_path / "t.npz"))
+    assert told(prepared, "classes only in the test set, which can never be predicted: 3")
+    assert len(prepared.classes) == 4 and prepared.settings.labels == 30
+
+
+def test_classes_that_a_draw_misses_or_that_are_not_tested_are_told():
+    pixels, truth = images(60)
+    truth = truth.copy()
+    truth[0] = 3
+    prepared = make((pixels, truth), labels=8, label_counts=(3,), draws=2)
+    assert told(prepared, "3 labels cannot hold all 4 classes")
+    assert told(prepared, "classes with a single label, which is learnt from, so that they are not tested: 3")
+    assert not told(make((pixels, truth), labels=8, label_counts=(4,)), "4 labels")
+    assert not told(make(images(), labels=8), "classes")
 
 
 def test_quoted_numbers_are_numbers():

@@ -99,11 +99,11 @@ def test_digits_of_28_pixels():
     settings, why = default_views(1, (28, 28))
     assert (settings.flip, settings.flip_vertical, settings.jitter, settings.grey_probability) == (0, 0, 0, 0)
     assert 0 < settings.rotation < 45 and settings.elastic and settings.shear and settings.blur_probability
-    assert kinds(settings, 1, (28, 28)) == [Rotation, Shear, Scale, Translation, Crop, Elastic, Blur]
+    assert kinds(settings, 1, (28, 28)) == [Rotation, Shear, Scale, Translation, Crop, Elastic, Blur, Erasing]
     assert why == (
         "views: grey images of 28x28 get crops of at least 85% of the area, rotation up to 8 degrees, shear up to "
         "10 degrees, zoom up to 1.1 times, moves up to 5% of the side, elastic distortion of 6.0% of the side, "
-        "blur up to 1 pixels",
+        "blur up to 1 pixels, erasing (50%)",
         "views: no colour changes, the images have one channel",
         "views: no mirror images, small grey images may be characters (views.flip=0.5 turns mirror images on)",
     )

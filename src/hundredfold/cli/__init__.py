@@ -26,6 +26,7 @@ class Commands(click.Group):
             "evaluate",
             "embed",
             "predict",
+            "suggest",
             "report",
             "study",
             "methods",

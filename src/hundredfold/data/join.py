@@ -6,7 +6,7 @@ Classes are matched by their names. Both sets end with the same channels, size a
 from __future__ import annotations
 
 import bisect
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import torch
@@ -18,6 +18,8 @@ from hundredfold.data.match import matched, pixel_type
 from hundredfold.data.streaming import FilePixels, LazyPixels
 from hundredfold.errors import DataError
 from hundredfold.types import UNLABELLED
+
+ONLY_IN_TEST = "classes only in the test set"  # how the note on them begins
 
 
 class JoinedPixels(LazyPixels):
@@ -37,11 +39,16 @@ class JoinedPixels(LazyPixels):
         return part.one(within) if isinstance(part, LazyPixels) else part.take(torch.tensor([within]))[0]
 
 
-def join(pool: Source, labelled: ImageSet) -> Source:
+def join(pool: Source, labelled: ImageSet, *, repeated: Iterable[int] = ()) -> Source:
     """The images of a pool followed by those of a labelled set, which alone keep their labels.
 
     The pool's own labels are hidden: whoever names a labelled set says by it which labels count, and the sub-folders
     of a pool may be years or cameras. A pool image that is also in the labelled set is taken once, with its label.
+
+    Args:
+        pool: what was read first.
+        labelled: the labelled set.
+        repeated: positions of pool images that are known to be in it; others are found by their pixels, in memory.
 
     Raises:
         DataError: the labelled set has no label, or its images cannot be brought to the pool's form.
@@ -54,7 +61,7 @@ def join(pool: Source, labelled: ImageSet) -> Source:
             fix="use one sub-folder per class, or a table with a column `label`",
         )
     labelled = _in_form_of(images, labelled)
-    kept, notes = _not_repeated(images, labelled)
+    kept, notes = _not_repeated(images, labelled, set(repeated))
     if len(images.labelled()):
         notes.append(f"labels of {images.source} are not used: those of {labelled.source} are")
     count = len(images) if kept is None else len(kept)
@@ -77,7 +84,8 @@ def join(pool: Source, labelled: ImageSet) -> Source:
 def with_test(source: Source, test: ImageSet) -> Source:
     """The same images to learn from, with `test` as the test set; its unlabelled images are left out.
 
-    Classes that only the test set has are added after those of the images to learn from.
+    Classes that only the test set has are added after those of the images to learn from, with a note: as those that
+    no image to learn from carries, they can never be predicted.
 
     Raises:
         DataError: it has no labels, no class in common with what is learnt from, or another form.
@@ -91,21 +99,23 @@ def with_test(source: Source, test: ImageSet) -> Source:
             fix="leave it out: without one, part of the labelled images is kept for testing",
         )
     test = _in_form_of(train, test)
-    notes = list(test.notes)
+    notes = [note for note in test.notes if not note.startswith(ONLY_IN_TEST)]  # of other labels
     if len(known) < len(test):
         notes.append(f"{len(test) - len(known):,} test images without a label were left out")
         test = subset(test, known)
-    if train.classes and not set(train.classes) & set(test.classes):
+    learnt, tested = _occurring(train), _occurring(test)
+    if learnt and not set(learnt) & set(tested):
         raise DataError(
             "the test set has no class in common with what is learnt from",
-            why=f"{_some(train.classes)} in {train.source}; {_some(test.classes)} in {test.source}",
+            why=f"{_some(learnt)} in {train.source}; {_some(tested)} in {test.source}",
             fix="give the classes of both the same names",
         )
-    only_in_test = [name for name in test.classes if name not in train.classes]
-    if train.classes and only_in_test:
-        notes.append(f"classes only in the test set, which can never be predicted: {_some(only_in_test)}")
-    classes = (*train.classes, *only_in_test)
-    position = torch.tensor([classes.index(name) for name in test.classes], dtype=torch.int64)
+    never_learnt = [name for name in tested if name not in learnt]
+    if learnt and never_learnt:
+        notes.append(f"{ONLY_IN_TEST}, which can never be predicted: {_some(never_learnt)}")
+    classes = (*train.classes, *(name for name in tested if name not in train.classes))
+    places = {name: label for label, name in enumerate(classes)}
+    position = torch.tensor([places.get(name, UNLABELLED) for name in test.classes], dtype=torch.int64)
     test = replace(test, labels=position[test.labels], classes=classes, notes=tuple(notes))
     return Source(train=replace(train, classes=classes), test=test)
 
@@ -158,17 +168,22 @@ def _joined(first: Pixels, kept: Tensor | None, second: Pixels) -> Pixels:
     return JoinedPixels([first, second])
 
 
-def _not_repeated(pool: ImageSet, labelled: ImageSet) -> tuple[Tensor | None, list[str]]:
+def _not_repeated(pool: ImageSet, labelled: ImageSet, repeated: set[int]) -> tuple[Tensor | None, list[str]]:
     """Positions of the pool's images that the labelled set does not have, None for all of them."""
     keys, known = _identities(pool.pixels), _identities(labelled.pixels)
-    if keys is None or known is None:
-        return None, []
-    shared = set(known)
-    kept = [position for position, key in enumerate(keys) if key not in shared]
-    repeated = len(pool) - len(kept)
+    if keys is not None and known is not None:
+        shared = set(known)
+        repeated = repeated | {position for position, key in enumerate(keys) if key in shared}
     if not repeated:
         return None, []
-    return torch.tensor(kept, dtype=torch.int64), [f"{repeated:,} images are in both sets: each is taken once"]
+    kept = [position for position in range(len(pool)) if position not in repeated]
+    note = f"{len(repeated):,} images are in both sets: each is taken once"
+    return torch.tensor(kept, dtype=torch.int64), [note]
+
+
+def _occurring(images: ImageSet) -> list[str]:
+    """The classes that an image carries, in order."""
+    return [images.classes[label] for label in images.labels[images.labelled()].unique().tolist()]
 
 
 def _identities(pixels: Pixels) -> list[bytes] | None:

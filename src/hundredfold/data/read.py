@@ -20,8 +20,11 @@ from hundredfold.data.digits import read_digits
 from hundredfold.data.hub import PREFIX, read_hub
 from hundredfold.data.idx import is_idx_folder, read_idx_folder
 from hundredfold.data.image_folder import read_image_folder
+from hundredfold.data.image_names import TRAIN_FOLDERS
 from hundredfold.data.images import ImageSet, Source
 from hundredfold.data.join import join, with_own_test, with_test
+from hundredfold.data.label_table import is_table, read_label_table
+from hundredfold.data.labelled_by import labelled_by
 from hundredfold.data.labels import printable
 from hundredfold.data.match import matched, pixel_type
 from hundredfold.data.options import ReadOptions
@@ -29,7 +32,7 @@ from hundredfold.data.parquet import is_parquet_folder, read_parquet_file, read_
 from hundredfold.data.table import read_table
 from hundredfold.errors import DataError
 
-__all__ = ["EMBEDDED", "ReadOptions", "SourceLike", "join", "read", "with_test"]
+__all__ = ["EMBEDDED", "ReadOptions", "SourceLike", "join", "read", "with_labels", "with_test"]
 
 SourceLike: TypeAlias = str | Path | np.ndarray | Tensor | tuple[object, object] | ImageSet | Source
 
@@ -41,7 +44,6 @@ FILES: dict[str, Callable[[Path, ReadOptions], Source]] = {
     ".csv": read_table,
     ".tsv": read_table,
 }
-TRAIN_FOLDERS = ("train", "training")
 TEST_FOLDERS = ("test", "testing", "val", "valid", "validation")
 
 
@@ -70,6 +72,26 @@ def read(source: SourceLike, options: ReadOptions = ReadOptions(), *, like: Imag
         found,
         lambda images: matched(images, channels=images.channels, size=(side, side), dtype=pixel_type(images.pixels)),
     )
+
+
+def with_labels(pool: Source, labelled: SourceLike, options: ReadOptions = ReadOptions()) -> Source:  # noqa: B008
+    """The same images with the labels of `labelled`, which alone count.
+
+    Args:
+        pool: what was read.
+        labelled: a table of labels for the images of `pool` (see `data.label_table` for when a table is one), or a
+            SOURCE of labelled images, which are joined to it.
+        options: how to read.
+
+    Raises:
+        DataError: labels that do not fit the images, or none.
+    """
+    if not is_table(labelled):
+        return join(pool, read(labelled, options, like=pool.train).train)
+    table = read_label_table(Path(str(labelled)).expanduser(), pool)
+    if not table.is_other_source:
+        return labelled_by(pool, table)
+    return join(pool, read(labelled, options, like=pool.train).train, repeated=table.images_beside())
 
 
 def _found(source: SourceLike, options: ReadOptions, known: tuple[str, ...]) -> Source:

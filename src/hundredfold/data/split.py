@@ -26,12 +26,14 @@ class Split:
             test set of its own.
         draws: for each draw, the positions of the labelled images in the order in which they are taken: the first k
             are the draw with k labels, so that smaller draws are parts of larger ones.
+        available: how many labelled images there are to draw from.
     """
 
     pool: Tensor
     validation: Tensor
     test: Tensor
     draws: tuple[Tensor, ...]
+    available: int = 0
 
 
 def split(
@@ -71,13 +73,14 @@ def split(
     validation = _validation(rest, labels, validation_share, generator(seed, "validation"))
     pool = _without(rest, validation)
     available = pool[labels[pool] != UNLABELLED]
-    if labels_per_draw and torch.bincount(labels[available], minlength=classes).min() < 1:
-        available = _without(known, test)  # rare classes: their labels matter more than their place in the pool
+    learnable = _without(known, test)
+    if labels_per_draw and len(labels[available].unique()) < len(labels[learnable].unique()):
+        available = learnable  # rare classes: their labels matter more than their place in the pool
     taken = tuple(
         _interleaved(available, labels, generator(seed, "draw", draw))[:labels_per_draw]
         for draw in range(draws if labels_per_draw else 0)
     )
-    return Split(pool=pool, validation=validation, test=test, draws=taken)
+    return Split(pool=pool, validation=validation, test=test, draws=taken, available=len(available))
 
 
 def _check_labels(labels: Tensor, classes: int, wanted: int) -> None:

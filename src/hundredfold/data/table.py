@@ -28,17 +28,18 @@ def read_table(path: Path, options: ReadOptions) -> Source:
     Raises:
         DataError: it is no table, names no column of files, or none of its files is usable.
     """
-    header, rows = _rows(path)
-    file_column = _column(header, FILE_COLUMNS)
+    header, lines = table_lines(path)
+    file_column = column(header, FILE_COLUMNS)
     if file_column is None:
         raise DataError(
             f"{path} has no column of image files",
             why=f"its first line names {', '.join(printable(name) for name in header)[:200]}",
             fix=f"name the column one of {', '.join(FILE_COLUMNS)}",
         )
-    label_column, split_column = _column(header, LABEL_COLUMNS), _column(header, SPLIT_COLUMNS)
+    _require_full(path, header, lines)
+    label_column, split_column = column(header, LABEL_COLUMNS), column(header, SPLIT_COLUMNS)
     parts: dict[bool, list[EncodedImage]] = {False: [], True: []}
-    for row in rows:
+    for _, row in lines:
         file = row[file_column].strip()
         label = class_name(row[label_column]) if label_column is not None else None
         is_test = split_column is not None and row[split_column].strip().lower() == "test"
@@ -49,28 +50,40 @@ def read_table(path: Path, options: ReadOptions) -> Source:
     return with_own_test(train, image_set(str(path), parts[True], options.for_more(train.size)))
 
 
-def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
+def table_lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The names of the columns, and the other lines that are not empty: their number in the file and their cells.
+
+    Commas, semicolons and tabs are told apart by the first line; a byte order mark is no part of a name.
+
+    Raises:
+        DataError: it is no text in UTF-8, or has no line after the first.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             first = stream.readline()
             delimiter = max(",;\t", key=first.count)
             header = next(csv.reader([first], delimiter=delimiter), [])
-            rows = [row for row in csv.reader(stream, delimiter=delimiter) if any(cell.strip() for cell in row)]
+            reader = csv.reader(stream, delimiter=delimiter)
+            lines = [(reader.line_num + 1, row) for row in reader if any(cell.strip() for cell in row)]
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
         raise DataError(
             f"cannot read the table {path}", why=str(problem), fix="save it as text in UTF-8, one image a line"
         ) from problem
-    if not rows:
+    if not lines:
         raise DataError(f"{path} names no images", why="it has no line after the first, which names the columns")
-    for number, row in enumerate(rows, start=2):
+    return header, lines
+
+
+def column(header: Sequence[str], possible: Sequence[str]) -> int | None:
+    """The place of the column that has one of these names, the first name that occurs, in capitals or not."""
+    names = [name.strip().lower() for name in header]
+    return next((names.index(name) for name in possible if name in names), None)
+
+
+def _require_full(path: Path, header: Sequence[str], lines: Sequence[tuple[int, list[str]]]) -> None:
+    for number, row in lines:
         if len(row) != len(header):
             raise DataError(
                 f"line {number} of {path} has {len(row)} cells, the first line {len(header)}",
                 fix="put quotes round a name that has the separator in it",
             )
-    return header, rows
-
-
-def _column(header: Sequence[str], possible: Sequence[str]) -> int | None:
-    names = [name.strip().lower() for name in header]
-    return next((names.index(name) for name in possible if name in names), None)

@@ -42,18 +42,9 @@ def choose(
         features, labels: [n, d] and [n].
         seed: of the folds.
     """
-    import torch
-    from sklearn.model_selection import StratifiedKFold
-
-    counts = labels.bincount()
-    folds = min(LARGEST_FOLDS, int(counts[counts > 0].min()))
-    if folds < 2:
+    parts = stratified_folds(labels, seed=seed)
+    if not parts:
         return Choice(value=default, accuracy=None)
-    splitter = StratifiedKFold(folds, shuffle=True, random_state=seed % (1 << 32))
-    parts = [
-        (torch.from_numpy(train), torch.from_numpy(held_out))
-        for train, held_out in splitter.split(np.zeros(len(labels)), labels.numpy())
-    ]
     correct = {
         value: sum(
             int((fit_and_predict(value, features[train], labels[train], features[out]) == labels[out]).sum())
@@ -63,3 +54,27 @@ def choose(
     }
     best = max(grid, key=lambda value: (correct[value], -list(grid).index(value)))
     return Choice(value=best, accuracy=correct[best] / len(labels))
+
+
+def stratified_folds(labels: Tensor, *, seed: int) -> list[tuple[Tensor, Tensor]]:
+    """Up to five folds with the classes shared out evenly; none where the rarest class has a single label.
+
+    Args:
+        labels: [n].
+        seed: of the folds.
+
+    Returns:
+        For each fold the positions to learn from and those held out.
+    """
+    import torch
+    from sklearn.model_selection import StratifiedKFold
+
+    counts = labels.bincount()
+    folds = min(LARGEST_FOLDS, int(counts[counts > 0].min()))
+    if folds < 2:
+        return []
+    splitter = StratifiedKFold(folds, shuffle=True, random_state=seed % (1 << 32))
+    return [
+        (torch.from_numpy(train), torch.from_numpy(held_out))
+        for train, held_out in splitter.split(np.zeros(len(labels)), labels.numpy())
+    ]

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from hundredfold.evaluate.cross_validation import choose
+from hundredfold.evaluate.neighbours import nearest
 
 GRID = (1.0, 3.0, 5.0, 10.0, 20.0)
 DEFAULT = 1.0
@@ -25,21 +26,19 @@ class Neighbours:
 
     Attributes:
         features: [n, d], of length 1.
-        labels: [n].
-        classes: number of classes.
+        votes: [n, classes], what each of them votes for; rows sum to 1.
         k: how many neighbours vote.
         cross_validation: accuracy on the labels in cross-validation, or None where there are too few.
     """
 
     features: Tensor
-    labels: Tensor
-    classes: int
+    votes: Tensor
     k: int
-    cross_validation: float | None
+    cross_validation: float | None = None
 
     def probabilities(self, features: Tensor) -> Tensor:
         """Shares of the vote [m, classes] for features [m, d]."""
-        return vote(self.features, self.labels, features, self.classes, k=self.k)
+        return vote(self.features, self.votes, features, k=self.k)
 
 
 def nearest_neighbours(features: Tensor, labels: Tensor, classes: int, *, seed: int) -> Neighbours:
@@ -49,34 +48,32 @@ def nearest_neighbours(features: Tensor, labels: Tensor, classes: int, *, seed: 
         features: [n, d]; labels: [n]; classes: number of classes; seed: of the folds.
     """
 
+    votes = functional.one_hot(labels, classes).float()  # [n, classes]
+
     def fit_and_predict(k: float, x: Tensor, y: Tensor, out: Tensor) -> Tensor:
-        return vote(x, y, out, classes, k=int(k)).argmax(1)
+        return vote(x, functional.one_hot(y, classes).float(), out, k=int(k)).argmax(1)
 
     grid = tuple(k for k in GRID if k <= max(1, len(labels) // 2))
     choice = choose(grid, DEFAULT, fit_and_predict, features, labels, seed=seed)
     return Neighbours(
         features=functional.normalize(features, dim=1),
-        labels=labels,
-        classes=classes,
+        votes=votes,
         k=int(choice.value),
         cross_validation=choice.accuracy,
     )
 
 
-def vote(
-    known: Tensor, labels: Tensor, features: Tensor, classes: int, *, k: int, temperature: float = TEMPERATURE
-) -> Tensor:
+def vote(known: Tensor, votes: Tensor, features: Tensor, *, k: int, temperature: float = TEMPERATURE) -> Tensor:
     """Shares of the vote of the k nearest known features, weighted by exp(cosine / temperature).
 
     Args:
-        known: [n, d]; labels: [n]; features: [m, d].
+        known: [n, d]; votes: [n, classes], rows sum to 1; features: [m, d].
         k: neighbours, at most n are used.
 
     Returns:
         [m, classes], rows sum to 1.
     """
     known, features = functional.normalize(known, dim=1), functional.normalize(features, dim=1)
-    nearest = (features @ known.T).topk(min(k, len(known)), dim=1)  # [m, k]
-    weights = (nearest.values / temperature).softmax(1)
-    shares = torch.zeros(len(features), classes)
-    return shares.scatter_add_(1, labels[nearest.indices], weights)
+    similarity, index = nearest(features, min(k, len(known)), among=known)  # [m, k]
+    weights = (similarity / temperature).softmax(1)
+    return torch.einsum("mk,mkc->mc", weights, votes[index])

@@ -22,21 +22,17 @@ DEFAULT = 1.0  # where there are too few labels for cross-validation
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Probe:
+class Linear:
     """A linear classifier of features.
 
     Attributes:
         weight: [classes, d].
         bias: [classes]; a class without a label has -inf.
-        inverse_penalty: the strength that was chosen.
-        cross_validation: accuracy on the labels in cross-validation, or None where there are too few.
         unit_length: whether features are brought to length 1 before.
     """
 
     weight: Tensor
     bias: Tensor
-    inverse_penalty: float
-    cross_validation: float | None
     unit_length: bool = True
 
     def logits(self, features: Tensor) -> Tensor:
@@ -47,6 +43,19 @@ class Probe:
     def probabilities(self, features: Tensor) -> Tensor:
         """[n, classes] of features [n, d]."""
         return self.logits(features).softmax(1)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Probe(Linear):
+    """A linear classifier whose penalty was chosen on its labels.
+
+    Attributes:
+        inverse_penalty: the strength that was chosen.
+        cross_validation: accuracy on the labels in cross-validation, or None where there are too few.
+    """
+
+    inverse_penalty: float
+    cross_validation: float | None
 
 
 def linear_probe(features: Tensor, labels: Tensor, classes: int, *, seed: int, unit_length: bool = True) -> Probe:

@@ -102,9 +102,7 @@ def train_classifier(
             ),
         )
     if start is not None:
-        with torch.no_grad():
-            method.classifier.weight.copy_(start.weight)
-            method.classifier.bias.copy_(start.bias.clamp_min(-1e4))  # a class without a label has -inf
+        method.head.start_from(start.weight, start.bias)
     batch_size = min(settings.batch_size, max(2, len(index)))
     loader = Loader(images=images, index=index, batch_size=batch_size, seed=derive(seed, "supervised"))
     plan = Plan(

@@ -72,6 +72,17 @@ def write_study_report(folder: Path) -> Path:
     return folder / "report.html"
 
 
+def write_suggestions(target: Path, view: Mapping[str, Any]) -> Path:
+    """Write the page of images to label from a `suggestion_view`, and return its path.
+
+    Raises:
+        OutputError: the page cannot be written.
+    """
+    html = render("suggest.html.j2", view)
+    atomic.write_text(target, html)
+    return target
+
+
 def render(template: str, view: Mapping[str, Any]) -> str:
     """The page as text: `template` filled with `view`, with its style and the policy that allows only that."""
     style = resources.files("hundredfold.report").joinpath("report.css").read_text(encoding="utf-8")

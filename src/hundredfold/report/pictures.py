@@ -12,9 +12,11 @@ import numpy as np
 from PIL import Image
 
 SIDE = 96  # px: no picture on the page is shown larger
-BUDGET = 1_000_000  # bytes: of all pictures of the page, if none of them compresses
+BUDGET = 1_400_000  # bytes: of all pictures of the page, if none of them compresses
 TRIPLES = 10  # images shown with their two views
 MISTAKES = 24
+SUSPECTS = 24
+SHOWN = 3 * TRIPLES + MISTAKES + SUSPECTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +31,7 @@ class Triple:
 def triples(pictures: Mapping[str, np.ndarray]) -> list[Triple]:
     """Some images beside their views."""
     originals, a, b = (_first(pictures, name, TRIPLES) for name in ("originals", "view_a", "view_b"))
-    side = affordable_side(3 * TRIPLES + MISTAKES)
+    side = affordable_side(SHOWN)
     return [
         Triple(
             original=address(image, side),
@@ -42,8 +44,12 @@ def triples(pictures: Mapping[str, np.ndarray]) -> list[Triple]:
 
 def mistake_addresses(pictures: Mapping[str, np.ndarray]) -> list[str]:
     """The pictures of the mistakes, in their order."""
-    side = affordable_side(3 * TRIPLES + MISTAKES)
-    return [address(image, side) for image in _first(pictures, "mistakes", MISTAKES)]
+    return [address(image, affordable_side(SHOWN)) for image in _first(pictures, "mistakes", MISTAKES)]
+
+
+def suspect_addresses(pictures: Mapping[str, np.ndarray]) -> list[str]:
+    """The pictures of the labels that look wrong, in their order."""
+    return [address(image, affordable_side(SHOWN)) for image in _first(pictures, "suspects", SUSPECTS)]
 
 
 def address(image: np.ndarray, side: int = SIDE) -> str:

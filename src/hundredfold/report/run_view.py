@@ -27,6 +27,8 @@ from hundredfold.report.figures.strip import share_bar, strip, strip_axis
 from hundredfold.report.folder import RunFolder
 from hundredfold.report.provenance import flattened, stages, without_private
 from hundredfold.report.similarity import similarity_curves, similarity_facts, similarity_figure, similarity_sentence
+from hundredfold.report.suspects import suspects_section
+from hundredfold.report.trust import trust_section
 from hundredfold.report.wording import counted, duration, model_title, percent, points
 
 EPOCH_ROWS = 60
@@ -49,7 +51,9 @@ def run_view(run: RunFolder) -> dict[str, Any]:
         "training": training_section(result),
         "confusion": confusion_section(result, labels),
         "draws": chosen_draws(result, labels),
+        "trust": trust_section(result),
         "mistakes": mistakes_section(run),
+        "suspects": suspects_section(run),
         "views": views_section(run),
         "similarity": similarity_section(result),
         "data": data_section(result.data),

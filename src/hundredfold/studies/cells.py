@@ -21,24 +21,33 @@ from hundredfold.encoders._base import Encoder
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One model, learnt from `labels` labels of draw `draw`."""
+    """One model, learnt from `labels` labels of draw `draw`, or from one half of them.
+
+    Attributes:
+        model: its name.
+        labels, draw: which labels.
+        half: 0 for all of them, 1 or 2 for a half (see `evaluate.choice`).
+    """
 
     model: str
     labels: int
     draw: int
+    half: int = 0
 
     def file(self, folder: Path) -> Path:
         """Where its predictions are kept."""
-        return folder / f"{self.model}-{self.labels}-{self.draw}.safetensors"
+        half = f"-half{self.half}" if self.half else ""
+        return folder / f"{self.model}-{self.labels}-{self.draw}{half}.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Outcome:
-    """What a cell predicts for the test images.
+    """What a cell predicts: for the test images, or, learnt from a half, for the other half and unlabelled images.
 
     Attributes:
         predicted: [n] class positions.
         confidence: [n] probability of the predicted class.
+        probabilities: [n, classes] in float16, or None where nobody will ask for them.
         seconds: to learn and to predict.
         hyperparameters: chosen by cross-validation on the labels.
         cross_validation: accuracy there, or None.
@@ -49,6 +58,7 @@ class Outcome:
     seconds: float
     hyperparameters: dict[str, float]
     cross_validation: float | None
+    probabilities: Tensor | None = None
 
 
 def identity(encoder: Encoder) -> str:
@@ -63,6 +73,8 @@ def save(path: Path, outcome: Outcome, encoder: str) -> None:
         ResourceError, OutputError: it cannot be written.
     """
     tensors = {"predicted": outcome.predicted.to(torch.int32), "confidence": outcome.confidence}
+    if outcome.probabilities is not None:
+        tensors["probabilities"] = outcome.probabilities
     facts = {
         "seconds": outcome.seconds,
         "hyperparameters": outcome.hyperparameters,
@@ -80,10 +92,15 @@ def load(path: Path, encoder: str) -> Outcome | None:
     try:
         with safe_open(path, framework="pt") as file:
             written, proof = file.metadata()["facts"], file.metadata()["proof"]
-            tensors = {name: file.get_tensor(name) for name in ("predicted", "confidence")}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no dict
         if proof != _proof(tensors, written, encoder):
             return None
-        return Outcome(predicted=tensors["predicted"].long(), confidence=tensors["confidence"], **json.loads(written))
+        return Outcome(
+            predicted=tensors["predicted"].long(),
+            confidence=tensors["confidence"],
+            probabilities=tensors.get("probabilities"),
+            **json.loads(written),
+        )
     except (SafetensorError, OSError, LookupError, ValueError, TypeError):
         return None
 

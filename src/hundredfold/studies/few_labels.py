@@ -20,13 +20,14 @@ from hundredfold.evaluate.health import illnesses
 from hundredfold.evaluate.score import summarise
 from hundredfold.evaluate.verdict import verdict
 from hundredfold.methods._base import Method
-from hundredfold.records import BadFile, Mistake, RunResult, Score
-from hundredfold.studies.cells import Cell, Outcome
+from hundredfold.records import BadFile, Chosen, RunResult
+from hundredfold.studies.choice import Choice, choose
 from hundredfold.studies.claim import require_room
 from hundredfold.studies.estimate import checkpoint_bytes
-from hundredfold.studies.evaluation import evaluation_stage
+from hundredfold.studies.evaluation import Evaluation, all_cells, scores
 from hundredfold.studies.examination import similarity_stage
-from hundredfold.studies.hand_over import choose, hand_over, worst_mistakes
+from hundredfold.studies.findings import how_far_to_trust, suspects, worst_mistakes, write_predictions, write_suspects
+from hundredfold.studies.hand_over import save_classifier
 from hundredfold.studies.job import Request, Surroundings, Work, carry_out
 from hundredfold.studies.pictures import as_bytes, write_pictures
 from hundredfold.studies.prepare import Prepared
@@ -190,22 +191,52 @@ def _pretrained(
 def _evaluated(
     result: RunResult, encoder: Encoder, prepared: Prepared, folder: RunFolder, talk: Surroundings, stop: StopRequest
 ) -> RunResult:
+    held_out = prepared.held_out()
+    if held_out is None:
+        return result
     began = time.monotonic()
-    labels = prepared.settings.labels
-    scores, outcomes = evaluation_stage(prepared, encoder, folder.cells, tell=talk.tell, stop=stop)
-    summary = summarise(scores)
-    chosen = choose(outcomes, summary, labels) if outcomes else None
-    result = replace(result, records=scores, summary=summary, chosen=chosen)
-    if chosen:
-        hand_over(prepared, encoder, folder.classifier)
-        result = replace(result, mistakes=_mistakes(prepared, outcomes, chosen.model, folder))
-    spent = sum(outcome.seconds for outcome in outcomes.values())  # cells done before an interruption included
+    evaluation = Evaluation(prepared, encoder, folder.cells, tell=talk.tell, stop=stop)
+    outcomes = evaluation.learn(all_cells(prepared))
+    choice = choose(evaluation)
+    records = scores(prepared, outcomes, held_out.open())  # from here on nothing is learnt or chosen
+    result = replace(result, records=records, summary=summarise(records))
+    if choice:
+        result = _handed_over(result, choice, evaluation, folder)
+    spent = sum(outcome.seconds for outcome in evaluation.outcomes.values())  # before an interruption included
     return replace(
         result,
-        verdict=verdict(result.similarity, result.training, summary, labels, tested=_tested(scores)),
+        verdict=verdict(
+            result.similarity, result.training, result.summary, prepared.settings.labels, tested=len(held_out)
+        ),
         illnesses=illnesses(result.similarity, result.training),
         seconds={**result.seconds, "evaluate": max(spent, time.monotonic() - began)},
     )
+
+
+def _handed_over(result: RunResult, choice: Choice, evaluation: Evaluation, folder: RunFolder) -> RunResult:
+    """What follows from the choice: the classifier, its predictions, and how far to trust it."""
+    prepared, labels = evaluation.prepared, evaluation.prepared.settings.labels
+    found = how_far_to_trust(choice, evaluation)
+    classifier = evaluation.classifier(choice.model, temperature=found.calibration.temperatures[0])
+    save_classifier(classifier, folder.classifier)
+    write_predictions(folder.predictions, classifier, prepared)
+    doubted, positions = suspects(evaluation)
+    write_suspects(folder.suspects, doubted)
+    mistakes, wrong = worst_mistakes(prepared, evaluation.outcomes[evaluation.handed_over(choice.model)])
+    held_out = prepared.held_out()
+    assert held_out is not None
+    taken = {"mistakes": held_out.images.take(wrong), "suspects": prepared.images.take(positions)}
+    write_pictures(folder, {name: as_bytes(images) for name, images in taken.items()})
+    on_test = result.summary[choice.model][str(labels)]
+    chosen = Chosen(
+        model=choice.model,
+        why=choice.why,
+        labels=labels,
+        mean=on_test.mean,
+        std=on_test.std,
+        candidates=choice.candidates,
+    )
+    return replace(result, chosen=chosen, trust=found, suspects=doubted, mistakes=mistakes)
 
 
 def _result(prepared: Prepared, *, notes: tuple[str, ...]) -> RunResult:
@@ -227,20 +258,6 @@ def _seen_before(prepared: Prepared) -> tuple[str, ...]:
     return (
         "test images were held out of this source: an encoder that was pre-trained on it has seen them, without labels",
     )
-
-
-def _tested(scores: Sequence[Score]) -> int:
-    """How many test images there were."""
-    return sum(map(sum, scores[0].confusion)) if scores else 0
-
-
-def _mistakes(prepared: Prepared, outcomes: dict[Cell, Outcome], model: str, folder: RunFolder) -> tuple[Mistake, ...]:
-    outcome = outcomes[Cell(model=model, labels=prepared.settings.labels, draw=0)]
-    mistakes, positions = worst_mistakes(prepared, outcome)
-    held_out = prepared.held_out()
-    if held_out is not None:
-        write_pictures(folder, {"mistakes": as_bytes(held_out.images.take(positions))})
-    return mistakes
 
 
 def _tensorboard(folder: RunFolder) -> list[Watch]:

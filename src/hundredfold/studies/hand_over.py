@@ -1,104 +1,65 @@
-"""The model that a run hands over: chosen without the test set, kept as a folder, used by `predict`.
+"""The model that a run hands over, kept as a folder and used by `predict`.
 
-A classifier is an encoder and one linear layer: `config.json` (classes, where it comes from), `model.safetensors`
-(weight and bias), and the encoder in a folder of its own.
+A classifier is an encoder and a head that reads its features: `config.json` (classes, kind of head, temperature),
+`model.safetensors` (a linear layer, or features that vote), and the encoder in a folder of its own.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from torch.nn import functional
 
 from hundredfold import atomic
 from hundredfold.encoders._base import Encoder
 from hundredfold.encoders.folder import load_encoder, save_encoder
 from hundredfold.errors import CheckpointError
-from hundredfold.records import Chosen, Interval, Mistake
-from hundredfold.studies.cells import Cell, Outcome
-from hundredfold.studies.evaluation import Learner
-from hundredfold.studies.prepare import Prepared
+from hundredfold.evaluate.calibration import scaled
+from hundredfold.evaluate.knn import Neighbours
+from hundredfold.evaluate.learner import Head, Learnt
+from hundredfold.evaluate.probe import Linear
 
-CHOSEN = "linear_probe"
-COMPARED = (CHOSEN, "knn", "pixels", "random_encoder")  # models with a cross-validated accuracy
+SCHEMA = 2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Classifier:
-    """An encoder with a linear layer on its features.
+    """An encoder with a head on its features.
 
     Attributes:
         encoder: in evaluation mode.
-        weight: [classes, d].
-        bias: [classes].
+        head: reads its features.
         classes: names in label order.
+        temperature: what logits are divided by, so that probabilities mean what they say (Guo et al. 2017).
     """
 
     encoder: Encoder
-    weight: Tensor
-    bias: Tensor
+    head: Head
     classes: tuple[str, ...]
+    temperature: float = 1.0
 
     def probabilities(self, features: Tensor) -> Tensor:
-        """[n, classes] of the encoder's features [n, d], which are brought to length 1 as by the probe."""
-        return (functional.normalize(features, dim=1) @ self.weight.T + self.bias).softmax(1)
-
-
-def choose(
-    outcomes: Mapping[Cell, Outcome], summary: Mapping[str, Mapping[str, Interval]], labels: int
-) -> Chosen | None:
-    """The linear probe, with the reasons that its own labels give; None if no probe was learnt.
-
-    Args:
-        outcomes: every cell.
-        summary: model -> label count -> accuracy on the test set, told beside the choice and not used for it.
-        labels: the count that is handed over.
-    """
-    found = {
-        model: [
-            outcome.cross_validation
-            for cell, outcome in outcomes.items()
-            if cell.labels == labels and cell.model == model and outcome.cross_validation is not None
-        ]
-        for model in COMPARED
-    }
-    if not any(cell.model == CHOSEN and cell.labels == labels for cell in outcomes):
-        return None
-    on_test = summary[CHOSEN][str(labels)]
-    return Chosen(model=CHOSEN, why=_why(found, labels), labels=labels, mean=on_test.mean, std=on_test.std)
-
-
-def _why(found: Mapping[str, list[float]], labels: int) -> str:
-    if not found[CHOSEN]:
-        return "too few labels for cross-validation; a linear layer on frozen features is the safest with few"
-    accuracy = {model: 100 * sum(values) / len(values) for model, values in found.items() if values}
-    others = ", ".join(f"{model} {value:.1f} %" for model, value in accuracy.items() if model != CHOSEN)
-    return (
-        f"one linear layer on frozen features: {accuracy[CHOSEN]:.1f} % in cross-validation on its own {labels} labels"
-        f"{f' ({others})' if others else ''}; the test set was not looked at"
-    )
-
-
-def hand_over(prepared: Prepared, encoder: Encoder, folder: Path) -> None:
-    """Learns the linear probe from the first draw once more and keeps it as a classifier in `folder`."""
-    learner = Learner(prepared, encoder, None)
-    probe = learner.probe(Cell(model="linear_probe", labels=prepared.settings.labels, draw=0))
-    save_classifier(Classifier(encoder=encoder, weight=probe.weight, bias=probe.bias, classes=prepared.classes), folder)
+        """[n, classes] of the encoder's features [n, d]; rows sum to 1."""
+        return scaled(self.head.probabilities(features), self.temperature).float()
 
 
 def save_classifier(classifier: Classifier, folder: Path) -> None:
-    """Writes the folder, its manifest last."""
+    """Writes the folder, its manifest last.
+
+    Raises:
+        ResourceError, OutputError: it cannot be written.
+    """
     atomic.make_folder(folder)
     save_encoder(classifier.encoder, folder / "encoder")
-    finite = classifier.bias.clamp_min(torch.finfo(torch.float32).min)  # a class without a label has -inf
-    atomic.write_tensors(folder / "model.safetensors", {"weight": classifier.weight, "bias": finite})
-    atomic.write_text(folder / "config.json", json.dumps({"schema": 1, "classes": classifier.classes}))
+    described, tensors = _described(classifier.head)
+    atomic.write_tensors(folder / "model.safetensors", tensors)
+    facts = {"schema": SCHEMA, "classes": classifier.classes, "temperature": classifier.temperature, "head": described}
+    atomic.write_text(folder / "config.json", json.dumps(facts))
     atomic.write_manifest(folder)
 
 
@@ -117,31 +78,49 @@ def load_classifier(run: Path) -> Classifier:
             why="it was pre-trained without labels" if (run / "encoder").is_dir() else "it is not a finished run",
             fix=f"run `hundredfold evaluate {run} SOURCE` with a source that has labels",
         )
+    return read_classifier(folder)
+
+
+def read_classifier(folder: Path) -> Classifier:
+    """The classifier that `save_classifier` wrote.
+
+    Raises:
+        CheckpointError: it is damaged, or of a later version.
+    """
     problems = atomic.check_manifest(folder)
     if problems:
         raise CheckpointError(f"the classifier in {folder} cannot be trusted", why="; ".join(problems))
-    tensors = load_file(folder / "model.safetensors")
-    classes = tuple(json.loads((folder / "config.json").read_text())["classes"])
-    return Classifier(
-        encoder=load_encoder(folder / "encoder"), weight=tensors["weight"], bias=tensors["bias"], classes=classes
-    )
-
-
-def worst_mistakes(prepared: Prepared, outcome: Outcome, count: int = 24) -> tuple[tuple[Mistake, ...], Tensor]:
-    """The most confident errors on the test set, and their positions in the set that holds it."""
-    held_out = prepared.held_out()
-    assert held_out is not None
-    truth = held_out.open()
-    wrong = (outcome.predicted != truth).nonzero().squeeze(1)
-    worst = wrong[outcome.confidence[wrong].argsort(descending=True, stable=True)][:count]
-    mistakes = tuple(
-        Mistake(
-            index=int(held_out.index[row]),
-            name=held_out.images.name(int(held_out.index[row])),
-            true=prepared.classes[truth[row]],
-            predicted=prepared.classes[outcome.predicted[row]],
-            confidence=float(outcome.confidence[row]),
+    facts = json.loads((folder / "config.json").read_text())
+    if facts["schema"] > SCHEMA:
+        raise CheckpointError(
+            f"the classifier in {folder} was written by a later version",
+            why=f"its schema is {facts['schema']}, this version reads up to {SCHEMA}",
+            fix="upgrade hundredfold",
         )
-        for row in worst.tolist()
+    return Classifier(
+        encoder=load_encoder(folder / "encoder"),
+        head=_head(facts.get("head", {"kind": "linear", "unit_length": True}), load_file(folder / "model.safetensors")),
+        classes=tuple(facts["classes"]),
+        temperature=facts.get("temperature", 1.0),
     )
-    return mistakes, held_out.index[worst]
+
+
+def classifier_of(learnt: Learnt, classes: tuple[str, ...], *, temperature: float = 1.0) -> Classifier:
+    """What a model that reads an encoder's features is handed over as."""
+    assert learnt.encoder is not None  # candidates read features
+    return Classifier(encoder=learnt.encoder, head=learnt.head, classes=classes, temperature=temperature)
+
+
+def _described(head: Head) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    if isinstance(head, Neighbours):
+        votes = {"features": head.features.half(), "votes": head.votes.half()}  # a pool of thousands: half the room
+        return {"kind": "neighbours", "k": head.k}, votes
+    assert isinstance(head, Linear)
+    finite = head.bias.clamp_min(torch.finfo(torch.float32).min)  # a class without a label has -inf
+    return {"kind": "linear", "unit_length": head.unit_length}, {"weight": head.weight, "bias": finite}
+
+
+def _head(described: dict[str, Any], tensors: dict[str, Tensor]) -> Head:
+    if described["kind"] == "neighbours":
+        return Neighbours(features=tensors["features"].float(), votes=tensors["votes"].float(), k=described["k"])
+    return Linear(weight=tensors["weight"], bias=tensors["bias"], unit_length=described["unit_length"])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import io
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +20,8 @@ from hundredfold.encoders.folder import load_encoder
 from hundredfold.errors import SettingsError, unknown_name
 from hundredfold.evaluate.features import features
 from hundredfold.studies.hand_over import load_classifier
+from hundredfold.studies.spreadsheet import write_csv
 from hundredfold.train.engine import choose_engine
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that starts so would be run by a spreadsheet
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -135,7 +132,7 @@ def _writer(to: str | Path | None, kinds: dict[str, Any]) -> Any:
 def _embedding_csv(path: Path, found: Embedding) -> None:
     header = ["name", *(f"feature_{position}" for position in range(found.features.shape[1]))]
     rows = ([name, *map(repr, row)] for name, row in zip(found.names, found.features.tolist(), strict=True))
-    _write_csv(path, header, rows)
+    write_csv(path, header, rows)
 
 
 def _embedding_npz(path: Path, found: Embedding) -> None:
@@ -167,26 +164,4 @@ def _prediction_csv(path: Path, found: Prediction) -> None:
         [name, label, f"{max(row):.6f}", *(f"{value:.6f}" for value in row)]
         for name, label, row in zip(found.names, found.labels, found.probabilities.tolist(), strict=True)
     )
-    _write_csv(path, header, rows)
-
-
-def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([_harmless(cell) for cell in header])
-    for name, *values in rows:
-        writer.writerow([_harmless(name), *(value if _is_number(value) else _harmless(value) for value in values)])
-    atomic.write_text(path, buffer.getvalue())
-
-
-def _harmless(cell: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{cell}" if cell.startswith(FORMULA) and not _is_number(cell) else cell
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+    write_csv(path, header, rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,9 @@ from torch import Tensor
 
 import hundredfold.methods.catalogue as methods
 from hundredfold.data.images import ImageSet, Source, as_float
-from hundredfold.data.join import join, with_test
+from hundredfold.data.join import with_test
 from hundredfold.data.options import ReadOptions
-from hundredfold.data.read import read
+from hundredfold.data.read import read, with_labels
 from hundredfold.data.split import Split, split
 from hundredfold.errors import DataError, SettingsError
 from hundredfold.evaluate.held_out import HeldOut
@@ -27,6 +28,7 @@ from hundredfold.train.engine import Engine, choose_engine
 
 STATISTICS = 10_000  # images that channel means and deviations are taken over
 FINGERPRINTED = 1_000  # images whose pixels tell whether the data are the same as before
+ALL_TAKEN = 1_000  # labels of a table up to which a draw takes all of them, if `labels` is not given
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -90,9 +92,12 @@ def prepare(source: Any, given: Table, *, needs_labels: bool) -> Prepared:
             ["devices > 1 needs a source that other processes can read: a name, a folder or a file"],
             fix="save the arrays as .npz and give its path",
         )
-    found = _read(source, asked)
+    found, from_table = _read(source, asked)
     if len(found.train) < 2:
         raise DataError(f"{len(found.train)} usable image in {asked.source}: at least 2 are needed")
+    if from_table and "labels" not in given and len(found.train.labelled()) <= ALL_TAKEN:
+        named["labels"] = 0  # whoever wrote so few down wants them learnt from
+        asked = merge(RunSettings(), named)
     parts = _split(found, asked, needs_labels)
     settings, reasons = recipe.recommend(named, found.train, len(parts.pool), len(parts.validation))
     settings, more = _resolve(settings, found, parts, needs_labels)
@@ -105,7 +110,7 @@ def prepare(source: Any, given: Table, *, needs_labels: bool) -> Prepared:
         mean=mean,
         std=std,
         notes=(
-            *found.train.notes,
+            *found.summary().notes,
             *_left_out(found),
             *reasons,
             *more,
@@ -144,15 +149,16 @@ def fingerprint(source: Source) -> str:
     return digest.hexdigest()
 
 
-def _read(source: Any, asked: RunSettings) -> Source:
+def _read(source: Any, asked: RunSettings) -> tuple[Source, bool]:
+    """What was asked for, and whether its labels are from a table about the images of `source` themselves."""
     options = ReadOptions(image_size=asked.image_size or None)
-    found = read(source, options)
-    if asked.labelled:
-        found = join(found, read(asked.labelled, options, like=found.train).train)
+    pool = read(source, options)
+    found = with_labels(pool, asked.labelled, options) if asked.labelled else pool
+    from_table = bool(asked.labelled) and found.train.pixels is pool.train.pixels
     if asked.test:
         test = read(asked.test, options, like=found.train)
         found = with_test(found, test.test or test.train)
-    return found
+    return found, from_table
 
 
 def _split(found: Source, asked: RunSettings, needs_labels: bool) -> Split:
@@ -171,7 +177,13 @@ def _split(found: Source, asked: RunSettings, needs_labels: bool) -> Split:
             why=f"each class of {asked.source} has a single labelled one",
             fix="label at least two images of a class, or give a test set with --test SOURCE",
         )
-    return parts
+    return _one_draw_of_all(parts, asked.label_counts)
+
+
+def _one_draw_of_all(parts: Split, label_counts: tuple[int, ...]) -> Split:
+    """A single draw where each would be the same set: all labels are taken, and no smaller count was asked for."""
+    same = bool(parts.draws) and len(parts.draws[0]) == parts.available <= min(label_counts, default=parts.available)
+    return replace(parts, draws=parts.draws[:1]) if same else parts
 
 
 def _labels_per_draw(wanted: int, found: Source) -> int:
@@ -200,16 +212,48 @@ def _resolve(
         )
     if needs_labels:
         labels = len(parts.draws[0])
-        if labels < settings.labels:  # 0 asks for all of them
-            notes.append(f"{labels} labels a draw: there are no more than that beside the test images")
         counts = settings.label_counts or recipe.curve(labels, len(found.train.classes))
         if max(counts) > labels:
             problems.append(f"label_counts go up to {max(counts)}, but a draw has {labels} labels")
-        settings = replace(settings, labels=labels, label_counts=tuple(sorted({*counts, labels})))
+        notes += _label_notes(settings, found.train, parts, min(counts))
+        settings = replace(
+            settings, labels=labels, label_counts=tuple(sorted({*counts, labels})), draws=len(parts.draws)
+        )
     settings = replace(settings, method_settings=methods.resolved(settings.method, settings.method_settings))
     if problems:
         raise SettingsError(problems)
     return settings, tuple(notes)
+
+
+def _label_notes(settings: RunSettings, images: ImageSet, parts: Split, fewest: int) -> Iterator[str]:
+    """What became of the labels that were asked for: how many, how often drawn, and the classes that draws miss."""
+    known, taken = images.labelled(), len(parts.draws[0])
+    if settings.labelled and taken < parts.available:
+        yield f"{taken:,} of {parts.available:,} labels a draw: --labels 0 learns from all of them"
+    kept_back = _kept_back(known, parts)
+    if taken < settings.labels:  # 0 asks for all of them
+        yield (
+            f"{taken:,} labels a draw, not {settings.labels:,}: of {len(images):,} images {len(known):,} carry a label"
+            f"{f', of which {kept_back} are kept back' if kept_back else ''}"
+        )
+    if len(parts.draws) < settings.draws:
+        beside = f" beside {kept_back}" if kept_back else ""
+        yield f"all {taken:,} labels{beside} are taken: there is one way to draw them, so there is one draw"
+    classes = len(images.labels[known].unique())
+    if fewest < classes:
+        yield f"{fewest} labels cannot hold all {classes} classes: those that a draw misses are never predicted there"
+    untested = set(images.labels[known].tolist()) - set(images.labels[parts.test].tolist())
+    if len(parts.test) and untested:
+        names = ", ".join(images.classes[label] for label in sorted(untested)[:5])
+        more = f" and {len(untested) - 5} more" if len(untested) > 5 else ""
+        yield f"classes with a single label, which is learnt from, so that they are not tested: {names}{more}"
+
+
+def _kept_back(known: Tensor, parts: Split) -> str:
+    """Where labels went that no draw can take."""
+    tested = len(parts.test)
+    kept = {"testing": tested, "validation": len(known) - tested - parts.available}
+    return " and ".join(f"{count:,} for {name}" for name, count in kept.items() if count)
 
 
 def _left_out(found: Source) -> list[str]:

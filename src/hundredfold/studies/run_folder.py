@@ -29,6 +29,8 @@ LOCK, LOG = ".lock", "log.txt"
 WRITTEN = (  # all that a run writes, in the order in which it goes: at no moment is what is left another run
     "results.json",
     "report.html",
+    "predictions.csv",
+    "suspects.csv",
     "checkpoints",
     "encoder",
     "classifier",
@@ -94,6 +96,8 @@ class RunFolder:
         self.cells = path / "cells"
         self.encoder = path / "encoder"
         self.classifier = path / "classifier"
+        self.predictions = path / "predictions.csv"
+        self.suspects = path / "suspects.csv"
         self.tensorboard = path / "tensorboard"
         self.log = path / LOG
 

@@ -13,6 +13,8 @@ from hundredfold import settings as settings_file
 from hundredfold.encoders import build as encoders
 from hundredfold.encoders.huggingface import PREFIX
 from hundredfold.errors import SettingsError, unknown_name
+from hundredfold.evaluate.learner import MODELS
+from hundredfold.evaluate.self_training import FixMatchSettings, PseudoLabelSettings
 from hundredfold.evaluate.supervised import FinetuneSettings
 from hundredfold.methods import catalogue as methods
 from hundredfold.settings import Table, nested, overlay
@@ -20,7 +22,6 @@ from hundredfold.train.engine import ACCELERATORS, PRECISIONS
 from hundredfold.train.plan import Plan
 from hundredfold.views.recipe import ViewSettings
 
-MODELS = ("pixels", "random_encoder", "baseline", "knn", "linear_probe", "finetune")
 SHORT = {  # options that people type, and the tables that they stand for
     "epochs": "plan.epochs",
     "batch_size": "plan.batch_size",
@@ -55,6 +56,8 @@ class RunSettings:
             `losses.variance_reduction`).
         encoder_settings: of the encoder's `Config`.
         finetune: of `baseline` and `finetune`, see `FinetuneSettings`.
+        pseudo_label: see `PseudoLabelSettings`.
+        fixmatch: see `FixMatchSettings`.
     """
 
     source: str = ""
@@ -78,6 +81,8 @@ class RunSettings:
     variance_reduction: float = 0.0
     encoder_settings: dict[str, Any] = field(default_factory=dict)
     finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
+    pseudo_label: PseudoLabelSettings = field(default_factory=PseudoLabelSettings)
+    fixmatch: FixMatchSettings = field(default_factory=FixMatchSettings)
 
     def problems(self) -> list[str]:
         """What cannot be used, one sentence each."""

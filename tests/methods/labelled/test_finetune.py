@@ -55,7 +55,7 @@ def test_views_and_dropout_are_where_they_were_asked_for():
     assert not torch.equal(turned.images, batch().images / 255)
     method, images = make(dropout=0.5), batch().images / 255
     method.encoder.eval()
-    method.dropout.train()
+    method.head.dropout.train()
     assert not torch.equal(method.logits(images), method.logits(images))
     method.eval()
     assert torch.equal(method.logits(images), method.logits(images))

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from hundredfold.encoders._base import Encoder
-from hundredfold.methods._base import Method
+from hundredfold.methods.labelled._classifier import ClassifierMethod, Head
 from hundredfold.types import ImageBatch, Step
 from hundredfold.views.chain import Chain
 
@@ -41,7 +41,7 @@ class LabelledImages(NamedTuple):
     labels: Tensor
 
 
-class Finetune(Method):
+class Finetune(ClassifierMethod):
     """An encoder with a linear classifier, all of it trained on labelled images.
 
     Args:
@@ -52,24 +52,15 @@ class Finetune(Method):
     """
 
     def __init__(self, encoder: Encoder, classes: int, chain: Chain, config: Config | None = None) -> None:
-        super().__init__()
-        self.config = config or Config()
+        chosen = config or Config()
+        head = Head(encoder.features, classes, dropout=chosen.dropout, unit_length=chosen.unit_length)
+        super().__init__(encoder, head)
+        self.config = chosen
         self.chain = chain
-        self.encoder = encoder
-        self.dropout = nn.Dropout(self.config.dropout)
-        self.classifier = nn.Linear(encoder.features, classes)
 
     def views(self, batch: ImageBatch, rng: torch.Generator) -> LabelledImages:
         """One view of each image."""
         return LabelledImages(self.chain(batch.images, rng), batch.labels.to(batch.images.device))
-
-    def logits(self, images: Tensor) -> Tensor:
-        """[b, classes] of images [b, c, h, w] in 0..1."""
-        features = self.encoder(images)
-        if self.config.unit_length:
-            features = functional.normalize(features.float(), dim=1)
-        out: Tensor = self.classifier(self.dropout(features))
-        return out
 
     def forward(self, views: LabelledImages) -> Step:
         """Cross entropy of the labels."""

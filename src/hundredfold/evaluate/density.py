@@ -1,0 +1,57 @@
+"""Information density: ask for what the model is unsure of and what many other images are like.
+
+Source: Settles & Craven, "An Analysis of Active Learning Strategies for Sequence Labeling Tasks", EMNLP 2008, section
+3.5: the uncertainty of an image times its mean similarity to the unlabelled ones. What is unsure because it is like
+nothing else (an outlier, a bad scan) is thereby left alone.
+When to use it: with a model that is right about most images, where each label should settle a whole region of doubt.
+
+The paper adds up single images, and a batch of those would be the same image many times. Here a batch is chosen whole,
+one after the other: each image is worth the doubt of all images, by how much nearer it brings them to a labelled one.
+That is the paper's product with what is covered already taken off, and a sum that is submodular (Wei, Iyer & Bilmes,
+"Submodularity in Data Subset Selection and Active Learning", ICML 2015, section 5).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+MOST_CANDIDATES = 2_000  # the most unsure images, from which a batch is chosen
+
+
+def margin(probabilities: Tensor) -> Tensor:
+    """How unsure a model is [n], 0..1: 1 less the lead of the likeliest class over the second (Scheffer et al. 2001).
+
+    Args:
+        probabilities: [n, classes], at least two.
+    """
+    best = probabilities.topk(2, dim=1).values  # [n, 2]
+    return 1 - (best[:, 0] - best[:, 1])
+
+
+def information_density(features: Tensor, doubt: Tensor, count: int, *, covered: Tensor) -> Tensor:
+    """Rows to label, the most worth first.
+
+    Args:
+        features: [n, d] of the unlabelled images, of length 1.
+        doubt: [n] how unsure a model is of each, >= 0.
+        count: how many, at most n.
+        covered: [m, d] features of the labelled images, of length 1.
+
+    Returns:
+        [count] int64, no row twice.
+    """
+    if not 0 <= count <= len(features):
+        raise ValueError(f"count must be in 0..{len(features)}, got {count}")
+    candidates = doubt.topk(min(len(doubt), max(MOST_CANDIDATES, count))).indices
+    alike = features @ features[candidates].T  # [n, c]
+    best = (features @ covered.T).amax(1) if len(covered) else features.new_full((len(features),), -1.0)
+    left = torch.ones(len(candidates), dtype=torch.bool)
+    chosen = []
+    for _ in range(count):
+        gain = doubt @ (alike - best[:, None]).clamp_min(0)  # [c]
+        number = int(gain.masked_fill(~left, -1).argmax())
+        left[number] = False
+        chosen.append(number)
+        best = torch.maximum(best, alike[:, number])
+    return candidates[torch.tensor(chosen, dtype=torch.int64)]
