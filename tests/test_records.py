@@ -8,7 +8,7 @@ import typing
 import pytest
 from pydantic import ValidationError
 
-from hundredfold import records, study_records
+from hundredfold import records, study_records, trust_records
 from hundredfold.records import (
     ClassScore,
     DataSummary,
@@ -25,7 +25,7 @@ from hundredfold.study_records import StudyResult
 
 KINDS = [
     kind
-    for module in (records, study_records)
+    for module in (records, study_records, trust_records)
     for kind in vars(module).values()
     if dataclasses.is_dataclass(kind) and kind.__module__ == module.__name__
 ]
@@ -97,6 +97,15 @@ def test_names_of_results_json():
     assert plain["records"][0]["confusion"] == [[1, 0], [1, 0]]
     assert plain["summary"]["knn"]["10"]["mean"] == 0.5
     assert {"similarity", "verdict", "chosen", "source", "method"} <= plain.keys() and plain == to_plain(result)
+
+
+def test_a_file_from_before_trust_was_measured_is_still_read():
+    data = DataSummary(source="x", images=2, test_images=2, channels=1, height=8, width=8)
+    plain = to_plain(RunResult(source="x", method="simclr", encoder="convnet", seconds={}, data=data))
+    for name in ("trust", "suspects"):
+        del plain[name]
+    found = from_json(RunResult, json.dumps(plain))
+    assert found.trust is None and found.suspects == ()
 
 
 def test_numbers_that_are_not_finite_become_null():

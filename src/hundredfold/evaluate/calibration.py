@@ -80,12 +80,12 @@ def expected_calibration_error(confidence: Tensor, right: Tensor, bins: int = BI
     Returns:
         0..1, lower is better; 0 for no prediction.
 
-    >>> expected_calibration_error(torch.tensor([0.9, 0.9]), torch.tensor([True, False]))
-    0.4
+    >>> expected_calibration_error(torch.tensor([0.75, 0.75]), torch.tensor([True, False]))
+    0.25
     """
     found = reliability_bins(confidence, right, bins)
     total = sum(one.count for one in found)
-    return round(sum(one.count * abs(one.accuracy - one.confidence) for one in found) / max(total, 1), 12)
+    return sum(one.count * abs(one.accuracy - one.confidence) for one in found) / max(total, 1)
 
 
 def reliability_bins(confidence: Tensor, right: Tensor, bins: int = BINS) -> tuple[ReliabilityBin, ...]:

@@ -1,7 +1,8 @@
 """Which model to hand over, decided without the test set: by labels held out, and by how stable a model is.
 
 The labels are dealt into two halves. Each candidate learns from one half and is asked for the other: its accuracy there
-is a two-fold cross-validation (Stone, "Cross-Validatory Choice and Assessment of Statistical Predictions", JRSS B 1974).
+is a two-fold cross-validation (Stone, "Cross-Validatory Choice and Assessment of Statistical Predictions", JRSS B
+1974).
 A hundred labels leave that open by points, so it can rule a model out but not rank the good ones. What ranks them is
 counted on thousands of unlabelled images: how many get the same class from both halves (stability: Lange, Roth, Braun &
 Buhmann, "Stability-Based Validation of Clustering Solutions", Neural Computation 2004). Two models that disagree
@@ -45,9 +46,9 @@ def best(candidates: Sequence[Candidate], labels: int) -> Candidate:
     """The most stable of those whose accuracy on held-out labels is within a standard error of the highest.
 
     Args:
-        candidates: at least one; of equals the first wins.
+        candidates: at least one; of the equally stable the more accurate wins, of equals the first.
         labels: how many labels were held out in all.
     """
     top = max(candidate.held_out for candidate in candidates)
     error = math.sqrt(max(top * (1 - top), 1 / (4 * labels)) / labels)
-    return max((c for c in candidates if c.held_out >= top - error), key=lambda c: c.agreement)
+    return max((c for c in candidates if c.held_out >= top - error), key=lambda c: (c.agreement, c.held_out))

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 MOST_CANDIDATES = 2_000  # the most unsure images, from which a batch is chosen
+MOST_WEIGHED = 20_000  # the most unsure images, whose doubt is added up
 
 
 def margin(probabilities: Tensor) -> Tensor:
@@ -43,13 +44,15 @@ def information_density(features: Tensor, doubt: Tensor, count: int, *, covered:
     """
     if not 0 <= count <= len(features):
         raise ValueError(f"count must be in 0..{len(features)}, got {count}")
-    candidates = doubt.topk(min(len(doubt), max(MOST_CANDIDATES, count))).indices
-    alike = features @ features[candidates].T  # [n, c]
-    best = (features @ covered.T).amax(1) if len(covered) else features.new_full((len(features),), -1.0)
+    unsure = doubt.argsort(descending=True, stable=True)[: max(MOST_WEIGHED, count)]  # [w]
+    candidates = unsure[: max(MOST_CANDIDATES, count)]  # [c]
+    weight, rows = doubt[unsure], features[unsure]
+    alike = rows @ features[candidates].T  # [w, c]
+    best = (rows @ covered.T).amax(1) if len(covered) else rows.new_full((len(rows),), -1.0)
     left = torch.ones(len(candidates), dtype=torch.bool)
     chosen = []
     for _ in range(count):
-        gain = doubt @ (alike - best[:, None]).clamp_min(0)  # [c]
+        gain = weight @ (alike - best[:, None]).clamp_min(0)  # [c]
         number = int(gain.masked_fill(~left, -1).argmax())
         left[number] = False
         chosen.append(number)

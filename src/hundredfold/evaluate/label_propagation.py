@@ -157,4 +157,4 @@ def _blocks(columns: int) -> Sequence[slice]:
 def shares(mass: Tensor) -> Tensor:
     """Rows [n, classes] that sum to 1, even over the classes where nothing is."""
     total = mass.sum(1, keepdim=True)
-    return torch.where(total > 0, mass / total.clamp_min(1e-30), torch.full_like(mass, 1 / mass.shape[1]))
+    return (mass / total).where(total > 0, 1 / mass.shape[1])

@@ -21,8 +21,8 @@ from hundredfold.evaluate.label_propagation import NeighbourGraph, Propagation, 
 from hundredfold.evaluate.probe import Linear, Probe, linear_probe
 from hundredfold.evaluate.self_training import (
     FixMatchSettings,
-    PseudoLabelSettings,
-    Unlabelled,
+    Lesson,
+    StudentSettings,
     train_fixmatch,
     train_pseudo_label,
 )
@@ -77,7 +77,7 @@ class LearnerSettings:
 
     views: ViewSettings
     finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
-    pseudo_label: PseudoLabelSettings = field(default_factory=PseudoLabelSettings)
+    pseudo_label: StudentSettings = field(default_factory=StudentSettings)
     fixmatch: FixMatchSettings = field(default_factory=FixMatchSettings)
 
 
@@ -224,26 +224,20 @@ class Learner:
         )
 
     def _student(self, model: str, taught: Tensor, seed: int) -> ClassifierMethod:
-        unlabelled = Unlabelled(images=self.images, index=self.nodes, taught=taught, classes=self.classes)
-        start, views = self.probe(taught, seed=seed), self.settings.views
-        own = derive(seed, model)
-        if model == "fixmatch":
-            options = self.settings.fixmatch
-            return train_fixmatch(
-                self.encoder, unlabelled, start, options, views=views, engine=self.engine, seed=own, stop=self.stop
-            )
-        spread = self.propagation(taught, seed=seed)
-        return train_pseudo_label(
-            self.encoder,
-            unlabelled,
-            spread,
-            start,
-            self.settings.pseudo_label,
-            views=views,
+        lesson = Lesson(
+            images=self.images,
+            index=self.nodes,
+            taught=taught,
+            classes=self.classes,
+            views=self.settings.views,
             engine=self.engine,
-            seed=own,
+            seed=derive(seed, model),
             stop=self.stop,
         )
+        if model == "fixmatch":
+            return train_fixmatch(self.encoder, self.probe(taught, seed=seed), lesson, self.settings.fixmatch)
+        teacher = self.propagation(taught, seed=seed)
+        return train_pseudo_label(self.encoder, teacher, lesson, self.settings.pseudo_label)
 
     def _taught(self, taught: Tensor, model: str = "linear_probe") -> tuple[Tensor, Tensor]:
         """What `model` reads of labelled images, [l, d], and their labels [l]."""

@@ -1,13 +1,14 @@
 """Students: networks that learn from the labels that models give to unlabelled images. FixMatch and pseudo-labels.
 
-Both start from the pre-trained encoder and the linear probe on it (LP-FT, see `supervised`), and see the views of
-pre-training with boxes painted over.
+Both train a copy of the pre-trained encoder, start from a linear classifier of its features (LP-FT, see `supervised`),
+and see the views of pre-training with boxes painted over.
 """
 
 from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -16,13 +17,13 @@ from torch.nn import functional
 from hundredfold.data.images import ImageSet
 from hundredfold.data.loader import Loader
 from hundredfold.encoders._base import Encoder
-from hundredfold.evaluate.features import features
-from hundredfold.evaluate.label_propagation import Propagation, neighbour_graph, propagate
-from hundredfold.evaluate.probe import Probe
-from hundredfold.methods.labelled import fixmatch
+from hundredfold.evaluate.label_propagation import Propagation
+from hundredfold.evaluate.probe import Linear, logistic_regression
+from hundredfold.methods.labelled import fixmatch, pseudo_label
+from hundredfold.methods.labelled._classifier import ClassifierMethod
 from hundredfold.methods.labelled.fixmatch import FixMatch
 from hundredfold.methods.labelled.pseudo_label import PseudoLabel, certainty
-from hundredfold.random import derive
+from hundredfold.random import generator
 from hundredfold.train.engine import Engine
 from hundredfold.train.loop import fit
 from hundredfold.train.plan import Plan
@@ -32,187 +33,173 @@ from hundredfold.views.recipe import ViewSettings
 from hundredfold.views.recipe import build as build_views
 
 ERASING = 0.5  # share of the images that lose a box
+STARTED_FROM = 500  # images of a class from which a student's start is learnt, the most certain ones
+Student = TypeVar("Student", bound=ClassifierMethod)
 
 
 @dataclass(frozen=True, kw_only=True)
-class FixMatchSettings:
+class StudentSettings:
+    """Settings of `pseudo_label`, and what `fixmatch` has in common with it.
+
+    Attributes:
+        steps: of training, about: whole passes, or a part of the images where one pass is longer.
+        batch_size: unlabelled images in a step, at most.
+        lr: peak learning rate.
+        weight_decay: see `Plan`.
+        momentum: of the moving average of the weights, which is what is kept, 0..1.
+    """
+
+    steps: int = 200
+    batch_size: int = 256
+    lr: float = 3e-4
+    weight_decay: float = 1e-2
+    momentum: float = 0.99
+
+    def problems(self) -> list[str]:
+        """What cannot be used, one sentence each."""
+        rules = [
+            (self.steps >= 1, f"steps must be >= 1, got {self.steps}"),
+            (self.batch_size >= 2, f"batch_size must be >= 2, got {self.batch_size}"),
+            (self.lr > 0, f"lr must be > 0, got {self.lr}"),
+            (0 <= self.momentum < 1, f"momentum must be in 0..1 (not 1), got {self.momentum}"),
+        ]
+        return [sentence for kept, sentence in rules if not kept]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FixMatchSettings(StudentSettings):
     """Settings of `fixmatch`.
 
     Attributes:
-        steps: of training.
-        batch_size: unlabelled images in a step, at most.
         labelled: labelled images in a step.
-        lr: peak learning rate.
-        weight_decay: see `Plan`.
+        threshold, align: see `methods.labelled.fixmatch.Config`.
     """
 
-    steps: int = 1000
-    batch_size: int = 256
+    steps: int = 400
+    lr: float = 1e-3
     labelled: int = 64
-    lr: float = 1e-3
-    weight_decay: float = 1e-2
-
-
-@dataclass(frozen=True, kw_only=True)
-class PseudoLabelSettings:
-    """Settings of `pseudo_label`.
-
-    Attributes:
-        rounds: how often a student becomes the next teacher.
-        epochs: passes over the pool in each round.
-        batch_size: images in a step, at most.
-        lr: peak learning rate.
-        weight_decay: see `Plan`.
-    """
-
-    rounds: int = 3
-    epochs: int = 1
-    batch_size: int = 256
-    lr: float = 1e-3
-    weight_decay: float = 1e-2
+    threshold: float = 0.0
+    align: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Unlabelled:
-    """What a student learns from.
+class Lesson:
+    """What a student learns from, and where.
 
     Attributes:
         images: the set.
         index: [m] positions of all images to learn from, sorted, the labelled ones among them.
         taught: [l] positions of those whose labels may be used.
         classes: number of classes.
+        views: of pre-training.
+        engine: where to compute.
+        seed: of batches and views.
+        stop: passed on to `fit`.
     """
 
     images: ImageSet
     index: Tensor
     taught: Tensor
     classes: int
+    views: ViewSettings
+    engine: Engine
+    seed: int
+    stop: StopRequest | None = None
+
+    @property
+    def labels(self) -> Tensor:
+        """[l] of the images at `taught`."""
+        return self.images.labels[self.taught]
 
 
-def train_fixmatch(
-    encoder: Encoder,
-    given: Unlabelled,
-    start: Probe,
-    settings: FixMatchSettings,
-    *,
-    views: ViewSettings,
-    engine: Engine,
-    seed: int,
-    stop: StopRequest | None = None,
-) -> FixMatch:
+def train_fixmatch(encoder: Encoder, start: Linear, lesson: Lesson, settings: FixMatchSettings) -> FixMatch:
     """FixMatch on a copy of `encoder`.
 
     Args:
         encoder: pre-trained; it is not changed.
-        given: images and labels.
-        start: the probe that the classifier starts from.
+        start: the classifier of its features to start from.
+        lesson: images and labels.
         settings: how to train.
-        views: of pre-training.
-        engine: where to compute.
-        seed: of batches and views.
-        stop: passed on to `fit`.
 
     Raises:
         Interrupted, DivergedError: as `fit`.
     """
-    images = given.images
     method = FixMatch(
         copy.deepcopy(encoder),
-        images.take(given.taught),
-        images.labels[given.taught],
-        given.classes,
+        lesson.images.take(lesson.taught),
+        lesson.labels,
+        lesson.classes,
         weak=Chain(()),
-        strong=strong_views(views, images),
-        config=fixmatch.Config(labelled=settings.labelled, unit_length=start.unit_length),
+        strong=strong_views(lesson),
+        config=fixmatch.Config(
+            labelled=settings.labelled,
+            threshold=settings.threshold,
+            align=settings.align,
+            momentum=settings.momentum,
+            unit_length=start.unit_length,
+        ),
     )
-    method.start_from(start.weight, start.bias)
-    batch_size = min(settings.batch_size, max(2, len(given.index)))
-    loader = Loader(images=images.without_labels(), index=given.index, batch_size=batch_size, seed=seed)
-    plan = Plan(
-        epochs=-(-settings.steps // loader.steps_per_epoch),
-        batch_size=batch_size,
-        lr=settings.lr,
-        weight_decay=settings.weight_decay,
-        validate=False,
-    )
-    fit(method, loader, plan, engine, stop=stop)
-    return method
+    return _trained(method, start, lesson, settings)
 
 
 def train_pseudo_label(
-    encoder: Encoder,
-    given: Unlabelled,
-    teacher: Propagation,
-    start: Probe,
-    settings: PseudoLabelSettings,
-    *,
-    views: ViewSettings,
-    engine: Engine,
-    seed: int,
-    stop: StopRequest | None = None,
+    encoder: Encoder, teacher: Propagation, lesson: Lesson, settings: StudentSettings
 ) -> PseudoLabel:
-    """Rounds of students, each taught by label propagation over the features of the one before.
-
-    Arguments and errors as `train_fixmatch`, and:
+    """A student of labels that were spread over a graph; arguments and errors as `train_fixmatch`, and:
 
     Args:
-        teacher: labels spread over the images at `given.index`.
+        teacher: labels spread over the images at `lesson.index`.
     """
-    labels = given.images.labels[given.taught]
-    rows = torch.searchsorted(given.index, given.taught)
-    student, graph_features = None, None
-    for number in range(settings.rounds):
-        if student is not None:
-            own, _ = student.learnt()
-            graph_features = features(own, given.images, given.index, engine)
-            teacher = propagate(neighbour_graph(graph_features), rows, labels, given.classes, seed=seed)
-        student = _taught_by(
-            teacher,
-            encoder if student is None else student.learnt()[0],
-            given,
-            start,
-            settings,
-            views,
-            engine,
-            derive(seed, "round", number),
-            stop,
-        )
-    assert student is not None
-    return student
-
-
-def _taught_by(
-    teacher: Propagation,
-    encoder: Encoder,
-    given: Unlabelled,
-    start: Probe,
-    settings: PseudoLabelSettings,
-    views: ViewSettings,
-    engine: Engine,
-    seed: int,
-    stop: StopRequest | None,
-) -> PseudoLabel:
     distributions = teacher.distributions()  # [m, classes]
-    rows = torch.searchsorted(given.index, given.taught)
-    distributions[rows] = functional.one_hot(given.images.labels[given.taught], given.classes).float()
-    targets = torch.zeros(len(given.images), given.classes)
-    weights = torch.zeros(len(given.images))
-    targets[given.index], weights[given.index] = distributions, certainty(distributions)
-    method = PseudoLabel(copy.deepcopy(encoder), targets, weights, strong_views(views, given.images))
-    batch_size = min(settings.batch_size, max(2, len(given.index)))
-    loader = Loader(images=given.images.without_labels(), index=given.index, batch_size=batch_size, seed=seed)
+    rows = torch.searchsorted(lesson.index, lesson.taught)
+    distributions[rows] = functional.one_hot(lesson.labels, lesson.classes).float()
+    targets = torch.zeros(len(lesson.images), lesson.classes)
+    weights = torch.zeros(len(lesson.images))
+    targets[lesson.index], weights[lesson.index] = distributions, certainty(distributions)
+    start = reading(teacher.graph.features, distributions)
+    method = PseudoLabel(
+        copy.deepcopy(encoder),
+        targets.to(lesson.engine.device),
+        weights.to(lesson.engine.device),
+        strong_views(lesson),
+        pseudo_label.Config(momentum=settings.momentum, unit_length=start.unit_length),
+    )
+    return _trained(method, start, lesson, settings)
+
+
+def reading(features: Tensor, distributions: Tensor) -> Linear:
+    """A linear classifier of unit-length features that says what these distributions say where they are certain.
+
+    Args:
+        features: [n, d], of length 1.
+        distributions: [n, classes].
+    """
+    given, sure = distributions.argmax(1), certainty(distributions)
+    order = sure.argsort(descending=True, stable=True)
+    rows = torch.cat([order[given[order] == label][:STARTED_FROM] for label in given.unique()])
+    weight, bias = logistic_regression(features[rows], given[rows], distributions.shape[1], inverse_penalty=1.0)
+    return Linear(weight=weight, bias=bias, unit_length=True)
+
+
+def strong_views(lesson: Lesson) -> Chain:
+    """The views of pre-training, and boxes painted over as in Zhong et al. 2017."""
+    views, images = lesson.views, lesson.images
+    strong = replace(views, erasing_probability=max(ERASING, views.erasing_probability))
+    return build_views(strong, images.channels, images.size)
+
+
+def _trained(method: Student, start: Linear, lesson: Lesson, settings: StudentSettings) -> Student:
+    method.start_from(start.weight, start.bias)
+    batch_size = min(settings.batch_size, max(2, len(lesson.index)))
+    order = torch.randperm(len(lesson.index), generator=generator(lesson.seed, "part"))
+    index = lesson.index[order[: settings.steps * batch_size].sort().values]
+    loader = Loader(images=lesson.images.without_labels(), index=index, batch_size=batch_size, seed=lesson.seed)
     plan = Plan(
-        epochs=settings.epochs,
+        epochs=max(1, round(settings.steps / loader.steps_per_epoch)),
         batch_size=batch_size,
         lr=settings.lr,
         weight_decay=settings.weight_decay,
         validate=False,
     )
-    fit(method, loader, plan, engine, stop=stop)
+    fit(method, loader, plan, lesson.engine, stop=lesson.stop)
     return method
-
-
-def strong_views(views: ViewSettings, images: ImageSet) -> Chain:
-    """The views of pre-training, and boxes painted over as in Zhong et al. 2017."""
-    strong = replace(views, erasing_probability=max(ERASING, views.erasing_probability))
-    return build_views(strong, images.channels, images.size)

@@ -69,12 +69,10 @@ def typiclust(features: Tensor, count: int, *, seed: int, known: Tensor | None =
     queues = [group[~torch.isin(group, known)].tolist() for group in ranked]
     labelled = found.of[known].bincount(minlength=len(queues))
     taken = _fewest_labels_first(labelled, found.sizes, [len(queue) for queue in queues], count)
-    positions, group = [], []
-    for number in taken:
-        positions.append(queues[number].pop(0))
-        group.append(number)
-    order = by_coverage(features[torch.tensor(positions)], found, covered=features[known])
-    return Typical(positions=torch.tensor(positions)[order], sizes=found.sizes[torch.tensor(group)][order])
+    positions = torch.tensor([queues[number].pop(0) for number in taken])
+    first = by_coverage(features[positions[:MOST_CLUSTERS]], found, covered=features[known])
+    order = torch.cat([first, torch.arange(len(first), count)])
+    return Typical(positions=positions[order], sizes=found.sizes[torch.tensor(taken)][order])
 
 
 def clusters(features: Tensor, count: int, *, seed: int) -> Clusters:

@@ -14,7 +14,7 @@ from hundredfold.encoders import build as encoders
 from hundredfold.encoders.huggingface import PREFIX
 from hundredfold.errors import SettingsError, unknown_name
 from hundredfold.evaluate.learner import MODELS
-from hundredfold.evaluate.self_training import FixMatchSettings, PseudoLabelSettings
+from hundredfold.evaluate.self_training import FixMatchSettings, StudentSettings
 from hundredfold.evaluate.supervised import FinetuneSettings
 from hundredfold.methods import catalogue as methods
 from hundredfold.settings import Table, nested, overlay
@@ -56,7 +56,7 @@ class RunSettings:
             `losses.variance_reduction`).
         encoder_settings: of the encoder's `Config`.
         finetune: of `baseline` and `finetune`, see `FinetuneSettings`.
-        pseudo_label: see `PseudoLabelSettings`.
+        pseudo_label: see `StudentSettings`.
         fixmatch: see `FixMatchSettings`.
     """
 
@@ -81,7 +81,7 @@ class RunSettings:
     variance_reduction: float = 0.0
     encoder_settings: dict[str, Any] = field(default_factory=dict)
     finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
-    pseudo_label: PseudoLabelSettings = field(default_factory=PseudoLabelSettings)
+    pseudo_label: StudentSettings = field(default_factory=StudentSettings)
     fixmatch: FixMatchSettings = field(default_factory=FixMatchSettings)
 
     def problems(self) -> list[str]:

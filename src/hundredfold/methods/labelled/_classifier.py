@@ -61,6 +61,10 @@ class ClassifierMethod(Method):
         out: Tensor = self.head(self.encoder(images))
         return out
 
+    def start_from(self, weight: Tensor, bias: Tensor) -> None:
+        """Takes over a linear classifier, as `Head.start_from`."""
+        self.head.start_from(weight, bias)
+
     def learnt(self) -> tuple[Encoder, Head]:
         """What to keep once training is done."""
         return self.encoder, self.head
@@ -91,7 +95,10 @@ class Average(nn.Module):
             for weight, target in zip(mine.parameters(), theirs.parameters(), strict=True):
                 weight.lerp_(target, 1 - momentum)
             for statistic, current in zip(mine.buffers(), theirs.buffers(), strict=True):
-                statistic.copy_(current)
+                if statistic.is_floating_point():
+                    statistic.lerp_(current, 1 - momentum)
+                else:
+                    statistic.copy_(current)
 
     @torch.no_grad()
     def logits(self, images: Tensor) -> Tensor:

@@ -115,9 +115,10 @@ class FixMatch(ClassifierMethod):
 
     def forward(self, views: FixMatchViews) -> Step:
         """Cross entropy of the labels, and of the labels that the average gives where it is sure."""
-        given = self._align(self.average.logits(views.weak).softmax(1))  # [b, classes]
+        predicted = self.average.logits(views.weak).softmax(1)  # [b, classes]
         if self.training:
-            self._adapt(given)
+            self._adapt(predicted)
+        given = self._align(predicted)
         certainty, label = given.max(1)  # [b], [b]
         sure = certainty >= self.thresholds()[label]  # [b]
         logits = self.logits(torch.cat([views.labelled, views.strong])).float()  # [l + b, classes]
@@ -142,15 +143,16 @@ class FixMatch(ClassifierMethod):
             return torch.full_like(self.shares, self.config.threshold)
         return self.shares / self.shares.max() * self.confidence
 
-    def _adapt(self, given: Tensor) -> None:
-        """FreeMatch, equations 5 and 6."""
+    def _adapt(self, predicted: Tensor) -> None:
+        """FreeMatch, equations 5 and 6: of the predictions as they are, by whose mean alignment divides."""
         weight = 1 - self.config.threshold_momentum
-        self.confidence.lerp_(given.max(1).values.mean(), weight)
-        self.shares.lerp_(given.mean(0), weight)
+        self.confidence.lerp_(predicted.max(1).values.mean(), weight)
+        self.shares.lerp_(predicted.mean(0), weight)
 
-    def _align(self, given: Tensor) -> Tensor:
+    def _align(self, predicted: Tensor) -> Tensor:
+        """ReMixMatch, section 3.1."""
         if not self.config.align:
-            return given
-        wanted = torch.bincount(self.labels, minlength=given.shape[1]) / len(self.labels)
-        aligned = given * (wanted / self.shares.clamp_min(1e-6))
+            return predicted
+        wanted = torch.bincount(self.labels, minlength=predicted.shape[1]) / len(self.labels)
+        aligned = predicted * (wanted / self.shares.clamp_min(1e-6))
         return aligned / aligned.sum(1, keepdim=True).clamp_min(1e-12)

@@ -1,7 +1,7 @@
-"""Pseudo-labels: a student network learns the labels that a teacher gave to unlabelled images, each as far as it is sure.
+"""Pseudo-labels: a student network learns the labels that a teacher gave to unlabelled images, as far as it is sure.
 
-Source: Lee, "Pseudo-Label: The Simple and Efficient Semi-Supervised Learning Method for Deep Neural Networks", ICML 2013
-workshop; labels spread over a graph, and weights by certainty: Iscen, Tolias, Avrithis & Chum, CVPR 2019 (arXiv
+Source: Lee, "Pseudo-Label: The Simple and Efficient Semi-Supervised Learning Method for Deep Neural Networks", ICML
+2013 workshop; labels spread over a graph, and weights by certainty: Iscen, Tolias, Avrithis & Chum, CVPR 2019 (arXiv
 1904.04717), equations 10-11; a student that sees stronger views than its teacher: Xie, Luong, Hovy & Le, "Self-training
 with Noisy Student", CVPR 2020 (arXiv 1911.04252).
 When to use it: a teacher that is right most of the time, as label propagation over good features is. When not: images

@@ -1,0 +1,42 @@
+"""What scikit-learn asks of every estimator, asked of ours, with small networks and short training."""
+
+from typing import Any
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from hundredfold import FewLabelClassifier, SelfSupervisedTransformer
+
+TINY = SelfSupervisedTransformer(epochs=3, batch_size=64, encoder_settings={"widths": [4, 8], "features": 16})
+FAILS = {
+    "check_classifiers_classes": "it takes -1 for a class; here, as in sklearn.semi_supervised, whose classifiers it "
+    "excepts by their names, -1 is no label"
+}
+
+
+def expected(estimator: Any) -> dict[str, str]:
+    return FAILS if isinstance(estimator, FewLabelClassifier) else {}
+
+
+@parametrize_with_checks(
+    [TINY, FewLabelClassifier(TINY, model=["label_propagation", "knn"])],
+    expected_failed_checks=expected,
+    xfail_strict=True,
+)
+def test_the_contract(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([FewLabelClassifier(TINY)], expected_failed_checks=expected, xfail_strict=True)
+def test_the_contract_by_default(estimator, check):
+    check(estimator)
+
+
+def test_the_check_that_fails_fails_for_the_labels_alone():
+    """The rest of that check, with labels that it does not take for something else."""
+    from sklearn.utils.estimator_checks import check_classifiers_classes
+
+    with pytest.raises(AssertionError, match="expected '-1, 1', got '1'"):
+        check_classifiers_classes("FewLabelClassifier", FewLabelClassifier(TINY, model="knn"))
+    check_classifiers_classes("LabelSpreading", FewLabelClassifier(TINY, model="knn"))

@@ -1,0 +1,239 @@
+"""Propagation against a dense solution of its equations by plain loops, and its cross-validation against really doing it."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from hundredfold.evaluate import label_propagation
+from hundredfold.evaluate.cross_validation import stratified_folds
+from hundredfold.evaluate.label_propagation import (
+    ALPHA,
+    GAMMA,
+    NEIGHBOURS,
+    NeighbourGraph,
+    neighbour_graph,
+    propagate,
+    shares,
+    spread,
+)
+
+CLASSES = 3
+KNOWN = torch.tensor([0, 1, 2, 5, 7, 9, 12, 14])
+LABELS = torch.tensor([0, 1, 2, 2, 1, 0, 0, 2])
+
+
+def blobs(n: int = 30, d: int = 4, noise: float = 0.8) -> tuple[torch.Tensor, torch.Tensor]:
+    """Features [n, d] around three centres, and their classes."""
+    rng = torch.Generator().manual_seed(3)
+    centres = 2 * torch.randn(CLASSES, d, generator=rng)
+    truth = torch.arange(n) % CLASSES
+    return centres[truth] + noise * torch.randn(n, d, generator=rng), truth
+
+
+def by_loops(features: torch.Tensor, k: int) -> list[list[float]]:
+    """S of the paper: W_ij = similarity ^ gamma where either is among the other's k nearest, scaled by both degrees."""
+    rows = features.double().tolist()
+    n = len(rows)
+    length = [sum(x * x for x in row) ** 0.5 for row in rows]
+    cosine = [
+        [sum(a * b for a, b in zip(rows[i], rows[j], strict=True)) / (length[i] * length[j]) for j in range(n)]
+        for i in range(n)
+    ]
+    near = [sorted((j for j in range(n) if j != i), key=lambda j, i=i: -cosine[i][j])[:k] for i in range(n)]
+    w = [[max(cosine[i][j], 0.0) ** GAMMA if j in near[i] or i in near[j] else 0.0 for j in range(n)] for i in range(n)]
+    degree = [sum(row) for row in w]
+    return [
+        [w[i][j] / (degree[i] * degree[j]) ** 0.5 if degree[i] > 0 and degree[j] > 0 else 0.0 for j in range(n)]
+        for i in range(n)
+    ]
+
+
+def solved(s: list[list[float]], right: list[list[float]], alpha: float) -> list[list[float]]:
+    """F of (I - alpha S) F = (1 - alpha) Y by Gaussian elimination."""
+    n = len(s)
+    rows = [
+        [float(i == j) - alpha * s[i][j] for j in range(n)] + [(1 - alpha) * value for value in right[i]]
+        for i in range(n)
+    ]
+    for pivot in range(n):
+        largest = max(range(pivot, n), key=lambda row: abs(rows[row][pivot]))
+        rows[pivot], rows[largest] = rows[largest], rows[pivot]
+        for row in range(n):
+            if row != pivot:
+                factor = rows[row][pivot] / rows[pivot][pivot]
+                rows[row] = [a - factor * b for a, b in zip(rows[row], rows[pivot], strict=True)]
+    return [[value / rows[i][i] for value in rows[i][n:]] for i in range(n)]
+
+
+def one_hot(n: int, known: torch.Tensor, labels: torch.Tensor, classes: int) -> list[list[float]]:
+    y = [[0.0] * classes for _ in range(n)]
+    for place, label in zip(known.tolist(), labels.tolist(), strict=True):
+        y[place][label] = 1.0
+    return y
+
+
+@pytest.mark.parametrize("k", [3, 10])
+def test_the_graph_is_that_of_the_loops(k: int) -> None:
+    features, _ = blobs()
+    graph = neighbour_graph(features, neighbours=k)
+    found = graph.weights.toarray()
+    np.testing.assert_allclose(found, by_loops(features, k), atol=1e-6)
+    np.testing.assert_allclose(found, found.T, atol=1e-12)
+    eigenvalues = np.linalg.eigvalsh(found)
+    assert eigenvalues.min() >= -1 - 1e-9 and eigenvalues.max() == pytest.approx(1)
+    torch.testing.assert_close(graph.features, functional.normalize(features, dim=1))
+
+
+@pytest.mark.parametrize("alpha", [0.5, 0.99])
+@pytest.mark.parametrize("columns", [1, 2, 256])  # solved together: fewer than the classes, and more
+def test_propagation_is_the_solution_of_its_equations(
+    monkeypatch: pytest.MonkeyPatch, alpha: float, columns: int
+) -> None:
+    monkeypatch.setattr(label_propagation, "COLUMNS", columns)
+    features, _ = blobs()
+    found = propagate(neighbour_graph(features), KNOWN, LABELS, CLASSES, seed=0, alpha=alpha)
+    wanted = torch.tensor(solved(by_loops(features, NEIGHBOURS), one_hot(30, KNOWN, LABELS, CLASSES), alpha))
+    torch.testing.assert_close(found.mass, wanted, atol=2e-5, rtol=1e-3)
+    torch.testing.assert_close(found.distributions(), wanted / wanted.sum(1, keepdim=True), atol=1e-3, rtol=0)
+
+
+def test_many_classes_are_solved_in_blocks() -> None:
+    """More classes than one block of columns holds, most without a label."""
+    classes = label_propagation.COLUMNS + 3
+    features, _ = blobs()
+    graph, labels = neighbour_graph(features), LABELS + classes - CLASSES
+    found = spread(graph, KNOWN, labels, classes)
+    assert found.shape == (30, classes) and not found[:, :-CLASSES].any()
+    torch.testing.assert_close(found[:, -CLASSES:], spread(graph, KNOWN, LABELS, CLASSES), atol=1e-5, rtol=1e-4)
+
+
+def test_a_single_column() -> None:
+    features, _ = blobs()
+    found = spread(neighbour_graph(features), KNOWN, torch.zeros_like(LABELS), 1)
+    wanted = solved(by_loops(features, NEIGHBOURS), one_hot(30, KNOWN, torch.zeros_like(LABELS), 1), ALPHA)
+    torch.testing.assert_close(found, torch.tensor(wanted, dtype=torch.float64), atol=2e-5, rtol=1e-3)
+
+
+def test_cross_validation_is_propagating_without_each_fold() -> None:
+    features, _ = blobs(noise=2.0)  # so much that some labels are not found again
+    graph = neighbour_graph(features)
+    found = propagate(graph, KNOWN, LABELS, CLASSES, seed=4)
+    folds = stratified_folds(LABELS, seed=4)
+    assert found.held_out is not None and len(folds) == 2
+    right = 0
+    for kept, out in folds:
+        other = shares(spread(graph, KNOWN[kept], LABELS[kept], CLASSES).float())[KNOWN[out]]
+        torch.testing.assert_close(found.held_out[out], other, atol=1e-3, rtol=0)
+        right += int((other.argmax(1) == LABELS[out]).sum())
+    assert found.cross_validation == pytest.approx(right / len(LABELS)) and 0 < right < len(LABELS)
+
+
+def test_without_a_second_label_of_a_class_there_is_no_cross_validation() -> None:
+    features, _ = blobs()
+    graph = neighbour_graph(features)
+    found = propagate(graph, KNOWN[:3], LABELS[:3], CLASSES, seed=0)
+    assert found.held_out is None and found.cross_validation is None
+    torch.testing.assert_close(found.mass, spread(graph, KNOWN[:3], LABELS[:3], CLASSES).float())
+
+
+def test_where_no_label_reaches_every_class_is_as_likely() -> None:
+    """Two groups at a right angle, labels in one of them."""
+    angles = torch.tensor([0.0, 0.01, 0.02, 0.03])
+    one = torch.stack([angles.cos(), angles.sin(), torch.zeros(4)], dim=1)
+    features = torch.cat([one, torch.tensor([[0.0, 0.0, 1.0]]).expand(4, -1)])
+    graph = neighbour_graph(features, neighbours=3)
+    found = propagate(graph, torch.tensor([0, 3]), torch.tensor([0, 2]), CLASSES, seed=0)
+    assert (found.mass[:4, [0, 2]] > 0).all() and not found.mass[4:].any()
+    torch.testing.assert_close(found.distributions()[4:], torch.full((4, CLASSES), 1 / CLASSES))
+    torch.testing.assert_close(found.distributions().sum(1), torch.ones(8))
+
+
+def test_an_image_without_any_similarity_breaks_nothing() -> None:
+    """A feature vector of zeros: a degree of zero, by which nothing may be divided."""
+    features, _ = blobs()
+    found = propagate(
+        neighbour_graph(torch.cat([features, torch.zeros(1, 4)])), KNOWN, LABELS, CLASSES, seed=0
+    ).distributions()
+    assert found.isfinite().all()
+    torch.testing.assert_close(found[-1], torch.full((CLASSES,), 1 / CLASSES))
+    alone = propagate(neighbour_graph(features), KNOWN, LABELS, CLASSES, seed=0)
+    torch.testing.assert_close(found[:-1], alone.distributions(), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("n", [2, 3, 5])
+def test_more_neighbours_than_images(n: int) -> None:
+    features = torch.rand(n, 4, generator=torch.Generator().manual_seed(0))
+    graph = neighbour_graph(features)
+    np.testing.assert_allclose(graph.weights.toarray(), by_loops(features, n - 1), atol=1e-6)
+    found = propagate(graph, torch.tensor([0, 1]), torch.tensor([0, 1]), 2, seed=0, alpha=0.5)
+    assert found.distributions()[:2].argmax(1).tolist() == [0, 1]
+    torch.testing.assert_close(found.neighbours().probabilities(features).sum(1), torch.ones(n))
+
+
+def test_duplicates_of_one_image_get_the_same() -> None:
+    """More copies of an image than it has neighbours: they have none but each other."""
+    features, _ = blobs()
+    copies = features[:1].expand(2 * NEIGHBOURS, -1)
+    graph = neighbour_graph(torch.cat([features, copies]))
+    assert np.isfinite(graph.weights.toarray()).all()
+    found = propagate(graph, KNOWN, LABELS, CLASSES, seed=0).distributions()
+    torch.testing.assert_close(found.sum(1), torch.ones(50))
+    together = torch.cat([features[:1].expand(4, -1), features])  # fewer than neighbours: joined to the others too
+    known = torch.cat([torch.tensor([0]), KNOWN[1:] + 4])
+    found = propagate(neighbour_graph(together), known, LABELS, CLASSES, seed=0).distributions()
+    assert found[:5].argmax(1).tolist() == [int(LABELS[0])] * 5
+
+
+def test_two_labels_of_one_image_that_disagree_are_both_heard() -> None:
+    features, _ = blobs()
+    twice = torch.cat([features, features[:1]])
+    known, labels = torch.tensor([0, 30]), torch.tensor([0, 1])
+    found = propagate(neighbour_graph(twice), known, labels, 2, seed=0)
+    assert found.distributions()[0].argmax() == 0 and found.distributions()[30].argmax() == 1
+    torch.testing.assert_close(found.distributions()[0], found.distributions()[30].flip(0), atol=1e-3, rtol=0)
+
+
+def test_labels_flow_further_than_neighbours_reach() -> None:
+    """Two arcs of 60 images with a label at one end each: the far end of one is nearer to the label of the other."""
+    steps = torch.linspace(0, 2.5, 60)
+    first = torch.stack([steps.cos(), steps.sin(), torch.full((60,), -0.25)], dim=1)
+    features = torch.cat([first, first * torch.tensor([1.0, 1.0, -1.0])])
+    known, labels, truth = torch.tensor([0, 119]), torch.tensor([0, 1]), torch.arange(120) // 60
+    found = propagate(neighbour_graph(features, neighbours=4), known, labels, 2, seed=0)
+    assert torch.equal(found.distributions().argmax(1), truth)
+    cosine = functional.normalize(features, dim=1) @ functional.normalize(features[known], dim=1).T
+    assert (cosine.argmax(1) != truth).float().mean() > 0.3, "the nearest label would have been enough"
+
+
+def test_images_beside_the_graph_ask_its_images() -> None:
+    features, truth = blobs(90)
+    found = propagate(neighbour_graph(features[:60]), KNOWN, truth[KNOWN], CLASSES, seed=0)
+    head = found.neighbours()
+    assert head.k == NEIGHBOURS and torch.equal(head.votes, found.distributions())
+    assert (head.probabilities(features[60:]).argmax(1) == truth[60:]).float().mean() > 0.9
+    torch.testing.assert_close(head.probabilities(features[60:]).sum(1), torch.ones(30))
+
+
+def test_the_length_of_features_and_their_order_do_not_matter() -> None:
+    features, _ = blobs()
+    order = torch.randperm(30, generator=torch.Generator().manual_seed(0))
+    place = order.argsort()
+    lengths = torch.rand(30, 1, generator=torch.Generator().manual_seed(1)) + 0.1
+    plain = propagate(neighbour_graph(features), KNOWN, LABELS, CLASSES, seed=0).mass
+    other = propagate(neighbour_graph((features * lengths)[order]), place[KNOWN], LABELS, CLASSES, seed=0).mass
+    torch.testing.assert_close(other[place], plain, atol=1e-5, rtol=1e-3)
+
+
+def test_shares_of_nothing_are_even() -> None:
+    mass = torch.tensor([[1.0, 3.0], [0.0, 0.0], [1e-40, 0.0]])
+    found = shares(mass)
+    torch.testing.assert_close(found[:2], torch.tensor([[0.25, 0.75], [0.5, 0.5]]))
+    torch.testing.assert_close(found.sum(1), torch.ones(3))
+
+
+def test_the_graph_keeps_what_it_was_made_of() -> None:
+    features, _ = blobs()
+    before = features.clone()
+    graph = neighbour_graph(features)
+    assert isinstance(graph, NeighbourGraph) and torch.equal(features, before)
