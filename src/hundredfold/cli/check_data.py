@@ -27,12 +27,12 @@ def command(source: str, labelled: str | None, test: str | None, as_json: bool, 
     Exit status: 0 if a run can use it, whatever was found; 2 if nothing can.
     """
     from hundredfold.data.inspect import inspect
-    from hundredfold.data.read import join, read, with_test
+    from hundredfold.data.read import read, with_labels, with_test
     from hundredfold.records import to_json
 
     found = read(source)
     if labelled:
-        found = join(found, read(labelled, like=found.train).train)
+        found = with_labels(found, labelled)
     if test:
         tests = read(test, like=found.train)
         found = with_test(found, tests.test or tests.train)

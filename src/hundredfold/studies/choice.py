@@ -49,13 +49,12 @@ def choose(evaluation: Evaluation) -> Choice | None:
     names = [model for model in settings.models if model in CANDIDATES]
     if not names:
         return None
-    if len(names) == 1:
-        return Choice(model=names[0], why="it is the only candidate that was asked for")
     drawn = evaluation.taught(evaluation.handed_over(names[0]))
     if halves(evaluation.prepared.images.labels[drawn]) is None:
         model = next(name for name in SAFEST if name in names)
         return Choice(model=model, why="a class has a single label, too few to compare models: this is the safest")
-    evaluation.tell(f"comparing {len(names)} models on two halves of the labels")
+    if len(names) > 1:
+        evaluation.tell(f"comparing {len(names)} models on two halves of the labels")
     made = {name: _halves(evaluation, name) for name in names}
     candidates = tuple(_candidate(evaluation, name, *pair) for name, pair in made.items())
     chosen = best(candidates, len(drawn))
@@ -111,6 +110,8 @@ def _labelled(evaluation: Evaluation, model: str) -> list[torch.Tensor]:
 
 def _why(chosen: Candidate, candidates: Sequence[Candidate], labels: int) -> str:
     others = [c for c in candidates if c is not chosen]
+    if not others:
+        return "it is the only candidate that was asked for"
     right = ", ".join(f"{c.model} {100 * c.held_out:.0f} %" for c in others)
     stable = ", ".join(f"{c.model} {100 * c.agreement:.1f} %" for c in others)
     return (

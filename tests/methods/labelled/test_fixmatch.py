@@ -1,4 +1,4 @@
-"""FixMatch by loops: its loss, the thresholds of FreeMatch, distribution alignment, and the average that gives labels."""
+"""FixMatch by loops: its loss, the thresholds of FreeMatch, distribution alignment, the average that gives labels."""
 
 import math
 
@@ -134,7 +134,7 @@ def test_evaluation_moves_no_threshold():
 
 @pytest.mark.parametrize("threshold", [0.0, 0.6])
 def test_alignment_divides_by_the_running_mean_of_predictions_as_they_are(threshold):
-    """ReMixMatch, section 3.1: q p(y) / p~(y) brought to sum 1, where p~ is of the model's predictions, not of these."""
+    """ReMixMatch, section 3.1: q p(y) / p~(y) brought to sum 1, p~ being of q as it is, before alignment."""
     method, m = make(sharp=2.0, align=True, threshold=threshold, threshold_momentum=0.5), 0.5
     p, wanted = [1 / CLASSES] * CLASSES, [3 / 5, 1 / 5, 1 / 5]
     tau = 1 / CLASSES
@@ -173,27 +173,30 @@ def test_the_gradient_reaches_the_network_and_not_the_average():
     assert all(parameter.grad is None and not parameter.requires_grad for parameter in method.average.parameters())
 
 
-def test_the_average_follows_weights_slowly_and_statistics_at_once():
+def test_the_average_follows_weights_and_running_statistics():
     method, momentum = make(momentum=0.6), 0.6
     start, head = method.learnt()
     assert start is method.average.encoder and head is method.average.head
-    expected = {name: value.clone() for name, value in method.average.named_parameters()}
+
+    def state(network, head):
+        found = {f"encoder.{name}": value.clone() for name, value in network.state_dict().items()}
+        return found | {f"head.{name}": value.clone() for name, value in head.state_dict().items()}
+
+    expected = state(*method.learnt())
     for step in range(1, 4):
-        method.train()(method.views(batch(seed=step), generator(0, "views", step))).loss.backward()
+        method.train()(method.views(batch(seed=step), generator(0, "views", step)))  # moves the statistics
         with torch.no_grad():
             for parameter in (*method.encoder.parameters(), *method.head.parameters()):
                 parameter += step * 0.1
         method.after_step(Progress(step, 3))
         keep = min(momentum, 1 - 1 / (step + 1))  # 1/2, 0.6, 0.6
-        current = {f"encoder.{name}": value for name, value in method.encoder.named_parameters()}
-        current |= {f"head.{name}": value for name, value in method.head.named_parameters()}
-        for name, value in method.average.named_parameters():
-            expected[name] = keep * expected[name] + (1 - keep) * current[name].detach()
+        current = state(method.encoder, method.head)
+        for name, value in state(*method.learnt()).items():
+            floating = value.is_floating_point()
+            expected[name] = keep * expected[name] + (1 - keep) * current[name] if floating else current[name]
             torch.testing.assert_close(value, expected[name])
-    statistics = dict(method.encoder.named_buffers())
-    assert any("running_mean" in name for name in statistics)
-    for name, value in method.average.encoder.named_buffers():
-        assert torch.equal(value, statistics[name]), name
+            assert not ("running" in name and torch.equal(value, current[name])), "an average, not a copy"
+    assert any("running_mean" in name for name in expected) and any("batches" in name for name in expected)
 
 
 def test_the_average_is_asked_in_evaluation_mode():
