@@ -1,13 +1,13 @@
-"""What well-chosen labels are worth: a probe's accuracy with labels that `hundredfold suggest` chose, and with random ones.
+"""What well-chosen labels are worth: accuracy of a probe with labels that `hundredfold suggest` chose, and random ones.
 
     python benchmarks/part.py MNIST 10000 part.npz test.npz
     hundredfold pretrain part.npz --method simclr --epochs 40 --out RUN
     python benchmarks/label_next.py part.npz test.npz RUN --to benchmarks/label_next_mnist.json
 
 Cold: 10, 20 and 100 labels at once, from no label. Warm: 20 at once, then rounds of 20, each chosen by a probe on the
-labels so far. The labels of the part stand for a person who is asked; test labels are used to report, and chose nothing:
-strategies were compared on `--dev`, other images of the training set. Seeds vary k-means, the random draws and the folds
-of the probe's cross-validation; several RUNs vary the encoder too.
+labels so far. The labels of the part stand for a person who is asked. Test labels report, and chose nothing: strategies
+were compared on other images of the training set in the place of test.npz. Seeds vary k-means, the random draws and
+the folds of the probe's cross-validation; several RUNs vary the encoder too.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ MACHINE = (
 LABELS = (
     click.option("--labels", type=click.IntRange(min=0), help="Labels to learn from, 0 for all. [100]"),
     click.option("--draws", type=click.IntRange(min=1), help="How often to draw them. [5]"),
-    click.option("--labelled", metavar="SOURCE", help="A table of labels for SOURCE (.csv), or a second source with the labelled images."),
+    click.option("--labelled", metavar="SOURCE", help="A table of labels (.csv), or a source of labelled images."),
     click.option("--test", metavar="SOURCE", help="A source of test images."),
 )
 FOLDER = (

@@ -12,19 +12,20 @@ if TYPE_CHECKING:
     from hundredfold.studies.study import StudyEstimate
     from hundredfold.study_records import StudyResult
 
-ORDER = ("finetune", "linear_probe", "knn", "baseline", "random_encoder", "pixels")
-
 
 def show_result(result: RunResult, seconds: float) -> None:
     """The table of models at the largest label count, the verdict, and the files."""
     if result.summary:
         labels = max(int(count) for by in result.summary.values() for count in by)
         click.echo(f"accuracy with {labels} labels on {result.data.source}, mean and 2 standard deviations")
-        for model in sorted(result.summary, key=lambda name: ORDER.index(name) if name in ORDER else -1):
-            found = result.summary[model].get(str(labels))
-            if found:
-                spread = f"± {200 * found.std:.1f}  ({found.draws} draws)" if found.draws > 1 else "(one draw)"
-                click.echo(f"  {model:<15} {100 * found.mean:5.1f} %  {spread}")
+        at = {model: by[str(labels)] for model, by in result.summary.items() if str(labels) in by}
+        width = max(map(len, at), default=0)
+        for model, found in sorted(at.items(), key=lambda pair: -pair[1].mean):
+            spread = f"± {200 * found.std:.1f}  ({found.draws} draws)" if found.draws > 1 else "(one draw)"
+            mark = "  <- chosen" if result.chosen and result.chosen.model == model else ""
+            click.echo(f"  {model:<{width}} {100 * found.mean:5.1f} %  {spread}{mark}")
+    if result.chosen:
+        click.echo(f"Handed over: {result.chosen.model}. Why: {result.chosen.why}.")
     for sentence in result.verdict:
         click.echo(sentence)
     click.echo(f"{seconds:.0f} s. Report: {result.folder}/report.html")

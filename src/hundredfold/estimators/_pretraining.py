@@ -10,6 +10,7 @@ import torch
 from hundredfold.data.images import ImageSet, Source
 from hundredfold.data.split import Split
 from hundredfold.encoders._base import Encoder
+from hundredfold.errors import SettingsError
 from hundredfold.records import TrainingResult
 from hundredfold.settings import Table, merge, overlay
 from hundredfold.studies import recipe
@@ -18,6 +19,7 @@ from hundredfold.studies.pretraining import loaders, new_method
 from hundredfold.studies.run_settings import RunSettings
 from hundredfold.train.engine import choose_engine
 from hundredfold.train.loop import fit
+from hundredfold.views import recipe as views
 from hundredfold.views.recipe import ViewSettings
 
 # Numbers in a row have no neighbours: nothing is moved, some are hidden and all change their scale.
@@ -71,6 +73,9 @@ def _prepared(images: ImageSet, tables: Table) -> Prepared:
     """All images are in the pool: there is no test, and nothing is held out for a loss that nobody looks at."""
     count, nothing = len(images), torch.empty(0, dtype=torch.int64)
     settings, notes = recipe.recommend(tables, images, pool=count, validation=count)
+    problems = views.problems(settings.views, images.channels)
+    if problems:
+        raise SettingsError(problems)
     pool = torch.arange(count)
     mean, std = channel_statistics(images, pool, seed=settings.seed)
     return Prepared(

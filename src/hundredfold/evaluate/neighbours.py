@@ -1,8 +1,8 @@
 """The nearest among many features by cosine similarity: exact to 100,000 rows, through an index beyond.
 
-The index is the graph of Malkov & Yashunin, "Efficient and Robust Approximate Nearest Neighbor Search Using Hierarchical
-Navigable Small World Graphs", TPAMI 2020, as faiss builds it. Where faiss is not installed the search stays exact: its
-time grows with the square of the rows.
+The index is the graph of Malkov & Yashunin, "Efficient and Robust Approximate Nearest Neighbor Search Using
+Hierarchical Navigable Small World Graphs", TPAMI 2020, as faiss builds it. Where faiss is not installed the search
+stays exact: its time grows with the square of the rows.
 """
 
 from __future__ import annotations

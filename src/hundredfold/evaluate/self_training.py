@@ -1,12 +1,14 @@
 """Students: networks that learn from the labels that models give to unlabelled images. FixMatch and pseudo-labels.
 
-Both train a copy of the pre-trained encoder, start from a linear classifier of its features (LP-FT, see `supervised`),
-and see the views of pre-training with boxes painted over.
+Both train a copy of the pre-trained encoder on the views of pre-training with boxes painted over. FixMatch, which few
+labels lead, starts from the linear probe (LP-FT, see `supervised`); the student of spread labels has thousands.
 """
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -18,12 +20,12 @@ from hundredfold.data.images import ImageSet
 from hundredfold.data.loader import Loader
 from hundredfold.encoders._base import Encoder
 from hundredfold.evaluate.label_propagation import Propagation
-from hundredfold.evaluate.probe import Linear, logistic_regression
+from hundredfold.evaluate.probe import Linear
 from hundredfold.methods.labelled import fixmatch, pseudo_label
 from hundredfold.methods.labelled._classifier import ClassifierMethod
 from hundredfold.methods.labelled.fixmatch import FixMatch
 from hundredfold.methods.labelled.pseudo_label import PseudoLabel, certainty
-from hundredfold.random import generator
+from hundredfold.random import derive, generator
 from hundredfold.train.engine import Engine
 from hundredfold.train.loop import fit
 from hundredfold.train.plan import Plan
@@ -33,7 +35,6 @@ from hundredfold.views.recipe import ViewSettings
 from hundredfold.views.recipe import build as build_views
 
 ERASING = 0.5  # share of the images that lose a box
-STARTED_FROM = 500  # images of a class from which a student's start is learnt, the most certain ones
 Student = TypeVar("Student", bound=ClassifierMethod)
 
 
@@ -49,9 +50,9 @@ class StudentSettings:
         momentum: of the moving average of the weights, which is what is kept, 0..1.
     """
 
-    steps: int = 200
+    steps: int = 400
     batch_size: int = 256
-    lr: float = 3e-4
+    lr: float = 2e-3
     weight_decay: float = 1e-2
     momentum: float = 0.99
 
@@ -80,6 +81,14 @@ class FixMatchSettings(StudentSettings):
     labelled: int = 64
     threshold: float = 0.0
     align: bool = False
+
+    def problems(self) -> list[str]:
+        """What cannot be used, one sentence each."""
+        rules = [
+            (self.labelled >= 1, f"labelled must be >= 1, got {self.labelled}"),
+            (0 <= self.threshold <= 1, f"threshold must be in 0..1, got {self.threshold}"),
+        ]
+        return super().problems() + [sentence for kept, sentence in rules if not kept]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -124,22 +133,25 @@ def train_fixmatch(encoder: Encoder, start: Linear, lesson: Lesson, settings: Fi
     Raises:
         Interrupted, DivergedError: as `fit`.
     """
-    method = FixMatch(
-        copy.deepcopy(encoder),
-        lesson.images.take(lesson.taught),
-        lesson.labels,
-        lesson.classes,
-        weak=Chain(()),
-        strong=strong_views(lesson),
-        config=fixmatch.Config(
-            labelled=settings.labelled,
-            threshold=settings.threshold,
-            align=settings.align,
-            momentum=settings.momentum,
-            unit_length=start.unit_length,
-        ),
+    config = fixmatch.Config(
+        labelled=settings.labelled,
+        threshold=settings.threshold,
+        align=settings.align,
+        momentum=settings.momentum,
+        unit_length=start.unit_length,
     )
-    return _trained(method, start, lesson, settings)
+    with _seeded(lesson):
+        method = FixMatch(
+            copy.deepcopy(encoder),
+            lesson.images.take(lesson.taught),
+            lesson.labels,
+            lesson.classes,
+            weak=Chain(()),
+            strong=strong_views(lesson),
+            config=config,
+        )
+    method.start_from(start.weight, start.bias)
+    return _trained(method, lesson, settings)
 
 
 def train_pseudo_label(
@@ -156,29 +168,15 @@ def train_pseudo_label(
     targets = torch.zeros(len(lesson.images), lesson.classes)
     weights = torch.zeros(len(lesson.images))
     targets[lesson.index], weights[lesson.index] = distributions, certainty(distributions)
-    start = reading(teacher.graph.features, distributions)
-    method = PseudoLabel(
-        copy.deepcopy(encoder),
-        targets.to(lesson.engine.device),
-        weights.to(lesson.engine.device),
-        strong_views(lesson),
-        pseudo_label.Config(momentum=settings.momentum, unit_length=start.unit_length),
-    )
-    return _trained(method, start, lesson, settings)
-
-
-def reading(features: Tensor, distributions: Tensor) -> Linear:
-    """A linear classifier of unit-length features that says what these distributions say where they are certain.
-
-    Args:
-        features: [n, d], of length 1.
-        distributions: [n, classes].
-    """
-    given, sure = distributions.argmax(1), certainty(distributions)
-    order = sure.argsort(descending=True, stable=True)
-    rows = torch.cat([order[given[order] == label][:STARTED_FROM] for label in given.unique()])
-    weight, bias = logistic_regression(features[rows], given[rows], distributions.shape[1], inverse_penalty=1.0)
-    return Linear(weight=weight, bias=bias, unit_length=True)
+    with _seeded(lesson):
+        method = PseudoLabel(
+            copy.deepcopy(encoder),
+            targets.to(lesson.engine.device),
+            weights.to(lesson.engine.device),
+            strong_views(lesson),
+            pseudo_label.Config(momentum=settings.momentum),
+        )
+    return _trained(method, lesson, settings)
 
 
 def strong_views(lesson: Lesson) -> Chain:
@@ -188,8 +186,15 @@ def strong_views(lesson: Lesson) -> Chain:
     return build_views(strong, images.channels, images.size)
 
 
-def _trained(method: Student, start: Linear, lesson: Lesson, settings: StudentSettings) -> Student:
-    method.start_from(start.weight, start.bias)
+@contextmanager
+def _seeded(lesson: Lesson) -> Iterator[None]:
+    """A classifier draws its random start from torch's global generator: it is borrowed, and given back as it was."""
+    with torch.random.fork_rng():
+        torch.manual_seed(derive(lesson.seed, "classifier"))
+        yield
+
+
+def _trained(method: Student, lesson: Lesson, settings: StudentSettings) -> Student:
     batch_size = min(settings.batch_size, max(2, len(lesson.index)))
     order = torch.randperm(len(lesson.index), generator=generator(lesson.seed, "part"))
     index = lesson.index[order[: settings.steps * batch_size].sort().values]

@@ -115,7 +115,7 @@ def _why(chosen: Candidate, candidates: Sequence[Candidate], labels: int) -> str
     right = ", ".join(f"{c.model} {100 * c.held_out:.0f} %" for c in others)
     stable = ", ".join(f"{c.model} {100 * c.agreement:.1f} %" for c in others)
     return (
-        f"taught with half of its {labels} labels it got {100 * chosen.held_out:.0f} % of the other half right ({right}), "
-        f"and of the models within chance of the best its two halves agree on most unlabelled images, "
+        f"taught with half of its {labels} labels it got {100 * chosen.held_out:.0f} % of the other half right "
+        f"({right}), and of the models within chance of the best its two halves agree on most unlabelled images, "
         f"{100 * chosen.agreement:.1f} % ({stable}); the test set was not looked at"
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from torch import Tensor
 from hundredfold import atomic
 from hundredfold.data.images import ImageSet
 from hundredfold.encoders._base import Encoder
-from hundredfold.errors import Interrupted
+from hundredfold.errors import CheckpointError, Interrupted
 from hundredfold.evaluate.choice import halves
 from hundredfold.evaluate.learner import CANDIDATES, SLOW, Learner, LearnerSettings, Learnt
 from hundredfold.evaluate.score import score
@@ -55,6 +56,7 @@ class Evaluation:
     ) -> None:
         atomic.make_folder(folder)
         self.prepared = prepared
+        self.held_out = prepared.held_out()  # one for all cells: what is read of it once, the learner keeps
         self.folder = folder
         self.tell = tell
         self.stop = stop
@@ -94,8 +96,9 @@ class Evaluation:
     def classifier(self, model: str, *, temperature: float) -> Classifier:
         """The model to hand over; a network that took minutes to learn is not learnt again."""
         cell = self.handed_over(model)
-        if self._network(cell).is_dir() and not atomic.check_manifest(self._network(cell)):
-            return replace(read_classifier(self._network(cell)), temperature=temperature)
+        if model in NETWORKS:
+            with suppress(CheckpointError):  # damaged: cheaper to learn again than to mend
+                return replace(read_classifier(self._network(cell)), temperature=temperature)
         return classifier_of(self.model(cell), self.prepared.classes, temperature=temperature)
 
     def taught(self, cell: Cell) -> Tensor:
@@ -110,9 +113,8 @@ class Evaluation:
     def asked(self, cell: Cell) -> tuple[ImageSet, Tensor]:
         """The images that a cell predicts: of the test set, or of the other half and the pool."""
         if not cell.half:
-            held_out = self.prepared.held_out()
-            assert held_out is not None
-            return held_out.images, held_out.index
+            assert self.held_out is not None
+            return self.held_out.images, self.held_out.index
         return self.learner.images, self._other_half(cell)
 
     def _other_half(self, cell: Cell) -> Tensor:

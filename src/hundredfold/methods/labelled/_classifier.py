@@ -71,7 +71,7 @@ class ClassifierMethod(Method):
 
 
 class Average(nn.Module):
-    """The exponential moving average of an encoder and its head, with their running statistics as they are.
+    """The exponential moving average of an encoder and its head, and of their running statistics.
 
     Source: Tarvainen & Valpola, "Mean teachers are better role models", NeurIPS 2017 (arXiv 1703.01780); in the first
     steps the average is over fewer, as in their code.
