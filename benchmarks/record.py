@@ -11,11 +11,12 @@ import argparse
 import json
 from pathlib import Path
 
+from hundredfold.evaluate.learner import MODELS
 from hundredfold.records import RunResult, from_json, to_plain
 from hundredfold.settings import read_toml
 
 HERE = Path(__file__).parent
-ORDER = ("pixels", "random_encoder", "baseline", "knn", "linear_probe", "finetune")
+NONE = ""  # where a model was not learnt from so few labels
 
 
 def record(run: Path, name: str) -> Path:
@@ -26,6 +27,9 @@ def record(run: Path, name: str) -> Path:
     content = {
         "name": name,
         "summary": to_plain(result)["summary"],
+        "chosen": to_plain(result.chosen) if result.chosen else None,
+        "trust": to_plain(result.trust) if result.trust else None,
+        "verdict": result.verdict,
         "seconds": result.seconds,
         "epochs": to_plain(result.training)["epochs"] if result.training else [],
         "similarity": {key: value for key, value in to_plain(result.similarity).items() if not isinstance(value, dict)},
@@ -43,11 +47,10 @@ def table(result: RunResult) -> str:
     """The accuracies of a run as a Markdown table: a row a model, a column a label count."""
     counts = sorted({int(count) for by in result.summary.values() for count in by})
     rows = [f"| labels | {' | '.join(map(str, counts))} |", f"|---|{'---|' * len(counts)}"]
-    for model in ORDER:
-        if model in result.summary:
-            found = [result.summary[model][str(count)] for count in counts]
-            cells = " | ".join(f"{100 * one.mean:.1f} ± {200 * one.std:.1f}" for one in found)
-            rows.append(f"| `{model}` | {cells} |")
+    for model in (name for name in MODELS if name in result.summary):
+        found = [result.summary[model].get(str(count)) for count in counts]
+        cells = " | ".join(f"{100 * one.mean:.1f} ± {200 * one.std:.1f}" if one else NONE for one in found)
+        rows.append(f"| `{model}` | {cells} |")
     return "\n".join(rows)
 
 

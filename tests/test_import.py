@@ -7,7 +7,7 @@ import sys
 import pytest
 
 WATCH = """
-import importlib, json, pkgutil, sys
+import importlib, json, pathlib, sys
 
 seen = []
 
@@ -22,10 +22,13 @@ def hook(event, arguments):
 sys.dont_write_bytecode = True
 sys.addaudithook(hook)
 import hundredfold
-names = [module.name for module in pkgutil.walk_packages(hundredfold.__path__, "hundredfold.")]
+root = pathlib.Path(hundredfold.__path__[0])
+files = [path.relative_to(root.parent).with_suffix("") for path in sorted(root.rglob("*.py"))]
+names = [".".join(path.parts).removesuffix(".__init__") for path in files if path.stem != "__main__"]
 estimators = [name for name in names if name.startswith("hundredfold.estimators")]
-for name in set(names) - {"hundredfold.__main__", *estimators}:
-    importlib.import_module(name)
+for name in names:
+    if name not in estimators:
+        importlib.import_module(name)
 functions = [type(getattr(hundredfold, name)).__name__ for name in ("run", "pretrain", "evaluate", "embed", "predict")]
 modules = sorted({name.split(".")[0] for name in sys.modules})
 for name in estimators:  # classes of scikit-learn's kind: importing them is importing it

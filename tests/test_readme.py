@@ -13,12 +13,14 @@ import click
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.datasets import load_digits
 
 import hundredfold
 import hundredfold.methods.catalogue as catalogue
 from hundredfold.cli import cli, main
+from hundredfold.evaluate.learner import MODELS
 from hundredfold.losses.nt_xent import nt_xent_chance, nt_xent_floor
-from hundredfold.studies.run_settings import MODELS, gather
+from hundredfold.studies.run_settings import gather
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -55,7 +57,8 @@ def at_home(tmp_path, monkeypatch):
     """A folder with the images that the README speaks of."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
-    for folder, count in (("clothes/bag", 30), ("clothes/coat", 30), ("clothes/unlabelled", 20), ("new", 5)):
+    counts = {"clothes/bag": 30, "clothes/coat": 30, "clothes/unlabelled": 20, "new": 5, "photos": 40}
+    for folder, count in counts.items():
         Path(folder).mkdir(parents=True)
         for number in range(count):
             shape = np.zeros((12, 12), np.uint8)
@@ -67,17 +70,19 @@ def at_home(tmp_path, monkeypatch):
 
 def test_the_commands_of_the_main_job_run(at_home, capsys):
     ours = [shlex.split(line)[1:] for line in commands(README) if line.startswith("hundredfold ")]
-    assert [arguments[0] for arguments in ours] == ["check-data", "run", "predict"]
+    assert [arguments[0] for arguments in ours] == ["check-data", "run", "predict", "pretrain", "suggest"]
+    quick = {"run": QUICK, "pretrain": ("--epochs=1", "--quiet")}
     for arguments in ours:
         with pytest.raises(SystemExit) as left:
-            main([*arguments, *(QUICK if arguments[0] == "run" else ())])
+            main([*arguments, *quick.get(arguments[0], ())])
         assert left.value.code == 0, capsys.readouterr().err
     assert (at_home / "clothes-run" / "report.html").is_file()
     assert len((at_home / "labels.csv").read_text().splitlines()) == 1 + 5
+    assert len((at_home / "to_label.csv").read_text().splitlines()) == 1 + 20
 
 
 def test_the_python_runs(at_home, monkeypatch):
-    (code,) = blocks(README, "python")
+    code, _ = blocks(README, "python")
     quick = functools.partial(hundredfold.run, epochs=1, draws=1, models=["linear_probe"])
     monkeypatch.setattr(hundredfold, "run", quick, raising=False)
     names: dict = {}
@@ -85,6 +90,17 @@ def test_the_python_runs(at_home, monkeypatch):
     assert 0 <= names["run"].summary["linear_probe"]["30"].mean <= 1
     assert names["found"].labels[0] in ("bag", "coat")
     assert hundredfold.load_encoder("clothes-run").features > 0
+
+
+def test_the_python_of_scikit_learn_runs(monkeypatch):
+    _, code = blocks(README, "python")
+    transformer = hundredfold.SelfSupervisedTransformer(epochs=1)
+    quick = functools.partial(hundredfold.FewLabelClassifier, transformer, model="linear_probe", random_state=0)
+    monkeypatch.setattr(hundredfold, "FewLabelClassifier", quick, raising=False)
+    images, digits = load_digits(return_X_y=True)
+    names = {"X": images[:200], "y": np.where(np.arange(200) < 100, digits[:200], -1), "X_new": images[200:230]}
+    exec(code, names)
+    assert (names["model"].predict(images[200:230]) == digits[200:230]).mean() > 0.5
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
-from hundredfold.trust_records import Interval, Mistake, Suspect, Trust
+from hundredfold.trust_records import Interval, Mistake, PoolFindings, Suspect, Trust
 
 SCHEMA = 1
 Record = TypeVar("Record")
@@ -275,6 +275,7 @@ class RunResult:
         mistakes: the chosen model's most confident errors.
         trust: how far to trust the chosen model, or None if there was nothing to test on.
         suspects: labelled images whose label looks wrong, the most suspicious first.
+        pool: the images to learn from beside their labels, or None if nothing was chosen.
         verdict: sentences a person can act on.
         illnesses: names of what the verdict finds wrong with the representation or its training; none if healthy.
         notes: what was decided on the user's behalf, and why.
@@ -294,6 +295,7 @@ class RunResult:
     mistakes: tuple[Mistake, ...] = ()
     trust: Trust | None = None
     suspects: tuple[Suspect, ...] = ()
+    pool: PoolFindings | None = None
     verdict: tuple[str, ...] = ()
     illnesses: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -177,3 +177,21 @@ class Suspect:
     given: str
     suggested: str
     score: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolFindings:
+    """The images to learn from, beside the labels that were taken of them.
+
+    Attributes:
+        labelled: labels by class that the model handed over learnt from.
+        predicted: images by class as that model predicts them, labelled ones included.
+        unlabelled: images that were learnt from without a label.
+        apart: how many of them are like nothing that is labelled (see `Propagation.reach`); None where no labels were
+            spread.
+    """
+
+    labelled: tuple[int, ...]
+    predicted: tuple[int, ...]
+    unlabelled: int
+    apart: int | None = None

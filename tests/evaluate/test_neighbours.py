@@ -1,7 +1,10 @@
 """The nearest rows against sorting by loops, in blocks that do not divide, and with rows that are equal."""
 
 import math
+import sys
+import types
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
@@ -61,3 +64,49 @@ def test_more_asked_for_than_there_are() -> None:
     similarity, index = nearest(unit(3, seed=1), 50, among=unit(4))
     assert similarity.shape == index.shape == (3, 4)
     assert all(sorted(row) == [0, 1, 2, 3] for row in index.tolist())
+
+
+@pytest.mark.parametrize("without_self", [False, True])
+def test_the_index_finds_nearly_what_sorting_finds(without_self: bool) -> None:
+    pytest.importorskip("faiss")
+    rows = unit(600, d=8)
+    exact = nearest(rows, 5, among=rows, without_self=without_self)
+    similarity, index = nearest(rows, 5, among=rows, without_self=without_self, exact_up_to=599)
+    assert index.dtype == torch.int64 and similarity.dtype == torch.float32
+    found = sum(len({*a} & {*b}) for a, b in zip(index.tolist(), exact[1].tolist(), strict=True))
+    assert found > 0.95 * 5 * 600
+    own = (index == torch.arange(600)[:, None]).any(1)
+    assert not own.any() if without_self else own.all()
+    torch.testing.assert_close(similarity, (rows[index] * rows[:, None]).sum(2))
+    assert (similarity.diff(dim=1) <= 0).all()
+
+
+def test_the_index_is_not_asked_for_what_is_quickly_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbours, "_through_index", lambda *_: pytest.fail("the index was built"))
+    rows = unit(20)
+    assert torch.equal(nearest(rows, 3, among=rows, exact_up_to=20)[1], nearest(rows, 3, among=rows)[1])
+
+
+class Forgetful:
+    """An index that finds itself for row 0, only others for row 1, and too few for row 2."""
+
+    def __init__(self, *_: object) -> None:
+        self.hnsw = types.SimpleNamespace()
+
+    def add(self, _: object) -> None:
+        pass
+
+    def search(self, _: object, count: int) -> tuple[np.ndarray, np.ndarray]:
+        lowest = np.finfo(np.float32).min
+        similarity = np.array([[1.0, 0.5, 0.4], [0.9, 0.6, 0.3], [1.0, 0.2, lowest]], dtype=np.float32)
+        return similarity[:, :count], np.array([[0, 2, 1], [0, 2, 3], [2, 0, -1]])[:, :count]
+
+
+def test_what_the_index_misses_breaks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    faiss = types.SimpleNamespace(IndexHNSWFlat=Forgetful, METRIC_INNER_PRODUCT=0)
+    monkeypatch.setitem(sys.modules, "faiss", faiss)
+    similarity, index = neighbours._through_index(unit(3), 2, unit(4), True)
+    assert index.tolist() == [[2, 1], [0, 2], [0, 0]]
+    assert similarity[:2].flatten().tolist() == pytest.approx([0.5, 0.4, 0.9, 0.6])
+    assert (similarity[2] / 0.07).softmax(0).tolist() == [1, 0], "a neighbour that was not found has no vote"
+    assert float(similarity[2, 1].clamp_min(0)) == 0, "and no edge"

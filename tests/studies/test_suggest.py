@@ -183,7 +183,7 @@ def test_what_a_person_typed_is_never_lost(run: Path, truth: list[str], tmp_path
     ("text", "told"),
     [
         ("index,name,label,why,who\n3,image 3,,,Ada\n", "has other columns"),
-        ("index,name,label,why\nx,image 3,7,\n", "holds 1 labels that would be lost"),
+        ("index,name,label,why\nx,image 3,7,\n", "holds 1 label that would be lost"),
         ("notes of mine", "is no table of images to label"),
         ("", "is no table of images to label"),
     ],

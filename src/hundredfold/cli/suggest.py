@@ -8,9 +8,7 @@ from typing import Any
 import click
 
 
-@click.command(
-    "suggest", epilog="Example: hundredfold suggest demo digits --ignore-labels --count 20 --to next.csv"
-)
+@click.command("suggest", epilog="Example: hundredfold suggest demo digits --ignore-labels --count 20 --to next.csv")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("source")
 @click.option("--count", type=click.IntRange(min=1), default=100, show_default=True, help="How many images.")
@@ -45,3 +43,5 @@ def command(run: Path, source: str, debug: bool, **keywords: Any) -> None:
     click.echo(f"{len(found.names):,} images to label in {found.table}, shown in {found.page}")
     click.echo("Write the class of each into the column `label`; what cannot be told stays empty. Then:")
     click.echo(f"  {found.next_command(run, source)}")
+    for note in found.notes:
+        click.echo(f"note: {note}", err=True)

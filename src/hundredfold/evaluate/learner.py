@@ -224,9 +224,10 @@ class Learner:
         )
 
     def _student(self, model: str, taught: Tensor, seed: int) -> ClassifierMethod:
+        teacher = self.propagation(taught, seed=seed)
         lesson = Lesson(
             images=self.images,
-            index=self.nodes,
+            index=self._like_the_labelled(teacher, taught),
             taught=taught,
             classes=self.classes,
             views=self.settings.views,
@@ -236,8 +237,12 @@ class Learner:
         )
         if model == "fixmatch":
             return train_fixmatch(self.encoder, self.probe(taught, seed=seed), lesson, self.settings.fixmatch)
-        teacher = self.propagation(taught, seed=seed)
-        return train_pseudo_label(self.encoder, teacher, lesson, self.settings.pseudo_label)
+        spread = teacher.distributions()[torch.searchsorted(self.nodes, lesson.index)]
+        return train_pseudo_label(self.encoder, spread, lesson, self.settings.pseudo_label)
+
+    def _like_the_labelled(self, teacher: Propagation, taught: Tensor) -> Tensor:
+        """Positions of the labelled images and of those that a label reaches: others may be of no known class."""
+        return torch.cat([self.nodes[~teacher.apart()], taught]).unique()
 
     def _taught(self, taught: Tensor, model: str = "linear_probe") -> tuple[Tensor, Tensor]:
         """What `model` reads of labelled images, [l, d], and their labels [l]."""

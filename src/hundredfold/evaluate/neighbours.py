@@ -57,10 +57,11 @@ def _through_index(features: Tensor, count: int, among: Tensor, without_self: bo
     built.hnsw.efConstruction, built.hnsw.efSearch = BUILD, max(SEARCH, 2 * count)
     built.add(among.numpy())
     found = built.search(features.numpy(), count + without_self)
-    similarity, index = (torch.from_numpy(part) for part in found)  # [m, count (+ 1)]
+    # [m, count (+ 1)]; where too few were found, position -1 with the lowest number there is, which counts for nothing
+    similarity, index = (torch.from_numpy(part) for part in found)
     if not without_self:
-        return similarity, index
+        return similarity, index.clamp_min(0)
     own = index == torch.arange(len(features))[:, None]
     own[:, -1] |= ~own.any(1)  # not found among its own neighbours: the farthest goes instead
     others = (~own).nonzero()[:, 1].view(len(features), count)
-    return similarity.gather(1, others), index.gather(1, others)
+    return similarity.gather(1, others), index.gather(1, others).clamp_min(0)

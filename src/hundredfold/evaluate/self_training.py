@@ -19,7 +19,6 @@ from torch.nn import functional
 from hundredfold.data.images import ImageSet
 from hundredfold.data.loader import Loader
 from hundredfold.encoders._base import Encoder
-from hundredfold.evaluate.label_propagation import Propagation
 from hundredfold.evaluate.probe import Linear
 from hundredfold.methods.labelled import fixmatch, pseudo_label
 from hundredfold.methods.labelled._classifier import ClassifierMethod
@@ -97,7 +96,7 @@ class Lesson:
 
     Attributes:
         images: the set.
-        index: [m] positions of all images to learn from, sorted, the labelled ones among them.
+        index: [m] positions of the images to learn from, sorted, the labelled ones among them.
         taught: [l] positions of those whose labels may be used.
         classes: number of classes.
         views: of pre-training.
@@ -154,15 +153,13 @@ def train_fixmatch(encoder: Encoder, start: Linear, lesson: Lesson, settings: Fi
     return _trained(method, lesson, settings)
 
 
-def train_pseudo_label(
-    encoder: Encoder, teacher: Propagation, lesson: Lesson, settings: StudentSettings
-) -> PseudoLabel:
+def train_pseudo_label(encoder: Encoder, spread: Tensor, lesson: Lesson, settings: StudentSettings) -> PseudoLabel:
     """A student of labels that were spread over a graph; arguments and errors as `train_fixmatch`, and:
 
     Args:
-        teacher: labels spread over the images at `lesson.index`.
+        spread: [m, classes] what the images at `lesson.index` are taken for; rows sum to 1.
     """
-    distributions = teacher.distributions()  # [m, classes]
+    distributions = spread.clone()
     rows = torch.searchsorted(lesson.index, lesson.taught)
     distributions[rows] = functional.one_hot(lesson.labels, lesson.classes).float()
     targets = torch.zeros(len(lesson.images), lesson.classes)

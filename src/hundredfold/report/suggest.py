@@ -23,7 +23,7 @@ class Card:
     Attributes:
         index: its position among the images to learn from.
         name: what to call it.
-        why: a few words.
+        why: a few words, or the empty text where the guesses say it.
         picture: [c, h, w] uint8.
         guesses: the model's two likeliest classes with their probabilities, or none without a model.
     """
@@ -36,7 +36,7 @@ class Card:
 
 
 def suggestion_view(
-    cards: Sequence[Card], *, count: int, source: str, file: str, how: str, command: str
+    cards: Sequence[Card], *, count: int, source: str, file: str, how: str, notes: Sequence[str], command: str
 ) -> Mapping[str, Any]:
     """What the template `suggest.html.j2` takes.
 
@@ -46,6 +46,7 @@ def suggestion_view(
         source: what they are from.
         file: the name of the table to fill in, or the empty text if none was written.
         how: a sentence on how they were chosen.
+        notes: what to bear in mind.
         command: what to run when it is filled in.
     """
     side = min(pictures.SIDE, math.isqrt(BUDGET // (max(1, len(cards)) * 4)))  # 3 bytes a pixel, base64 adds a third
@@ -55,6 +56,7 @@ def suggestion_view(
         "source": source,
         "file": file,
         "how": how,
+        "notes": notes,
         "command": command,
         "pixelated": bool(cards) and max(cards[0].picture.shape[1:]) < PIXELATED,
         "channels_note": pictures.channels_note(cards[0].picture.shape[0]) if cards else "",

@@ -17,6 +17,7 @@ from hundredfold.data.streaming import read_failures
 from hundredfold.encoders._base import Encoder
 from hundredfold.encoders.folder import load_encoder
 from hundredfold.evaluate.health import illnesses
+from hundredfold.evaluate.pool import pool_sentences
 from hundredfold.evaluate.score import summarise
 from hundredfold.evaluate.verdict import verdict
 from hundredfold.methods._base import Method
@@ -26,7 +27,16 @@ from hundredfold.studies.claim import require_room
 from hundredfold.studies.estimate import checkpoint_bytes
 from hundredfold.studies.evaluation import Evaluation, all_cells, scores
 from hundredfold.studies.examination import similarity_stage
-from hundredfold.studies.findings import how_far_to_trust, suspects, worst_mistakes, write_predictions, write_suspects
+from hundredfold.studies.findings import (
+    about_pool,
+    how_far_to_trust,
+    predict_pool,
+    reach_of_pool,
+    suspects,
+    worst_mistakes,
+    write_predictions,
+    write_suspects,
+)
 from hundredfold.studies.hand_over import save_classifier
 from hundredfold.studies.job import Request, Surroundings, Work, carry_out
 from hundredfold.studies.pictures import as_bytes, write_pictures
@@ -202,12 +212,12 @@ def _evaluated(
     result = replace(result, records=records, summary=summarise(records))
     if choice:
         result = _handed_over(result, choice, evaluation, folder)
+    found = verdict(result.similarity, result.training, result.summary, prepared.settings.labels, tested=len(held_out))
+    about = pool_sentences(result.pool, prepared.classes) if result.pool else ()
     spent = sum(outcome.seconds for outcome in evaluation.outcomes.values())  # before an interruption included
     return replace(
         result,
-        verdict=verdict(
-            result.similarity, result.training, result.summary, prepared.settings.labels, tested=len(held_out)
-        ),
+        verdict=(*found, *about),
         illnesses=illnesses(result.similarity, result.training),
         seconds={**result.seconds, "evaluate": max(spent, time.monotonic() - began)},
     )
@@ -219,7 +229,8 @@ def _handed_over(result: RunResult, choice: Choice, evaluation: Evaluation, fold
     found = how_far_to_trust(choice, evaluation)
     classifier = evaluation.classifier(choice.model, temperature=found.calibration.temperatures[0])
     save_classifier(classifier, folder.classifier)
-    write_predictions(folder.predictions, classifier, prepared)
+    shares, reach = predict_pool(classifier, evaluation), reach_of_pool(evaluation)
+    write_predictions(folder.predictions, shares, reach, prepared)
     doubted, positions = suspects(evaluation)
     write_suspects(folder.suspects, doubted)
     mistakes, wrong = worst_mistakes(prepared, evaluation.outcomes[evaluation.handed_over(choice.model)])
@@ -236,7 +247,8 @@ def _handed_over(result: RunResult, choice: Choice, evaluation: Evaluation, fold
         std=on_test.std,
         candidates=choice.candidates,
     )
-    return replace(result, chosen=chosen, trust=found, suspects=doubted, mistakes=mistakes)
+    pool = about_pool(shares, reach, evaluation)
+    return replace(result, chosen=chosen, trust=found, suspects=doubted, mistakes=mistakes, pool=pool)
 
 
 def _result(prepared: Prepared, *, notes: tuple[str, ...]) -> RunResult:

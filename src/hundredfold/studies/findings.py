@@ -13,6 +13,8 @@ from torch import Tensor
 from hundredfold.data.images import ImageSet
 from hundredfold.evaluate import confident_learning
 from hundredfold.evaluate.features import features
+from hundredfold.evaluate.label_propagation import APART
+from hundredfold.evaluate.learner import SLOW
 from hundredfold.evaluate.trust import trust
 from hundredfold.random import derive
 from hundredfold.records import Mistake
@@ -22,7 +24,7 @@ from hundredfold.studies.evaluation import Evaluation
 from hundredfold.studies.hand_over import Classifier
 from hundredfold.studies.prepare import Prepared
 from hundredfold.studies.spreadsheet import write_csv
-from hundredfold.trust_records import Suspect, Trust
+from hundredfold.trust_records import PoolFindings, Suspect, Trust
 
 SHOWN = 24  # mistakes
 COLUMNS = 100  # classes whose probabilities are written one by one
@@ -105,23 +107,62 @@ def write_suspects(path: Path, found: Sequence[Suspect]) -> None:
     write_csv(path, ["index", "name", "label", "suggested", "score"], rows)
 
 
-def write_predictions(path: Path, classifier: Classifier, prepared: Prepared) -> None:
-    """`predictions.csv`: class and probabilities of every image to learn from, the labelled ones among them.
+def predict_pool(classifier: Classifier, evaluation: Evaluation) -> Tensor:
+    """Probabilities [n, classes] of every image to learn from, the labelled ones among them."""
+    images, engine = evaluation.prepared.images, evaluation.prepared.engine
+    return classifier.probabilities(features(classifier.encoder, images, torch.arange(len(images)), engine))
+
+
+def about_pool(shares: Tensor, reach: Tensor | None, evaluation: Evaluation) -> PoolFindings:
+    """The images to learn from beside the labels of the first draw: `shares` of `predict_pool`, `reach` as there."""
+    prepared, learner = evaluation.prepared, evaluation.learner
+    classes = len(prepared.classes)
+    taught = evaluation.taught(evaluation.handed_over("label_propagation"))
+    return PoolFindings(
+        labelled=tuple(prepared.images.labels[taught].bincount(minlength=classes).tolist()),
+        predicted=tuple(shares.argmax(1).bincount(minlength=classes).tolist()),
+        unlabelled=int((~torch.isin(learner.nodes, taught)).sum()),
+        apart=None if reach is None else int((reach < APART).sum()),
+    )
+
+
+def reach_of_pool(evaluation: Evaluation) -> Tensor | None:
+    """How much of the first draw's labels reaches each image, [n], nan for one that is not learnt from.
+
+    None where no model was asked for that spreads labels.
+    """
+    if not {"label_propagation", *SLOW} & {*evaluation.prepared.settings.models}:
+        return None
+    cell, learner = evaluation.handed_over("label_propagation"), evaluation.learner
+    found = torch.full((len(learner.images),), torch.nan)
+    found[learner.nodes] = learner.propagation(evaluation.taught(cell), seed=0).reach()
+    return found
+
+
+def write_predictions(path: Path, shares: Tensor, reach: Tensor | None, prepared: Prepared) -> None:
+    """`predictions.csv`: class, probabilities and reach of every image to learn from.
+
+    Args:
+        path: where to.
+        shares: [n, classes] of `predict_pool`.
+        reach: [n] of `reach_of_pool`, or None.
+        prepared: data.
 
     Raises:
         ResourceError, OutputError: it cannot be written.
     """
-    images = prepared.images
-    read = features(classifier.encoder, images, torch.arange(len(images)), prepared.engine)
-    shares = classifier.probabilities(read)  # [n, classes]
-    each = classifier.classes if len(classifier.classes) <= COLUMNS else ()
-    header = ["index", "name", "label", "probability", *(f"probability_{name}" for name in each)]
-    write_csv(path, header, _predictions(images, shares, classifier.classes, len(each)))
+    classes = prepared.classes
+    each = classes if len(classes) <= COLUMNS else ()
+    header = ["index", "name", "label", "probability", "reach", *(f"probability_{name}" for name in each)]
+    texts = [""] * len(shares) if reach is None else ["" if one != one else f"{one:.3f}" for one in reach.tolist()]
+    write_csv(path, header, _predictions(prepared.images, shares, classes, len(each), texts))
 
 
-def _predictions(images: ImageSet, shares: Tensor, classes: Sequence[str], columns: int) -> Iterator[list[str]]:
+def _predictions(
+    images: ImageSet, shares: Tensor, classes: Sequence[str], columns: int, reach: Sequence[str]
+) -> Iterator[list[str]]:
     for position, row in enumerate(shares.tolist()):
         most = max(row)
         label = classes[row.index(most)]
-        numbers = (f"{share:.6f}" for share in (most, *row[:columns]))
-        yield [str(position), images.name(position), label, *numbers]
+        numbers = (f"{share:.6f}" for share in row[:columns])
+        yield [str(position), images.name(position), label, f"{most:.6f}", reach[position], *numbers]

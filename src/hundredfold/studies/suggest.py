@@ -30,11 +30,15 @@ from hundredfold.studies.pictures import as_bytes
 from hundredfold.studies.to_label import check_replaceable, known_labels, write_table
 from hundredfold.train.engine import choose_engine
 
+NO_TEST = (
+    "there is no test set: a part of the labelled images becomes one, and images that were chosen are no fair sample; "
+    "label some drawn at random too, and give them with --test"
+)
 SURE = 0.5  # lead of the likeliest class over the second from which the model is said to be sure
 
 HOW = {
-    "typiclust": "Typical images of groups that look alike to the encoder, of {unlabelled} without a label; groups in "
-    "which no image is labelled come first ({known} known).",
+    "typiclust": "Typical images of groups that look alike to the encoder, in the order in which each adds most to "
+    "what is covered, of {unlabelled} without a label{beside}.",
     "density": "Images that a model learnt from {known} is unsure of and that many others are like, of {unlabelled} "
     "without a label.",
     "badge": "Images that a model learnt from {known} is unsure of, each in another way, drawn from {unlabelled} "
@@ -57,6 +61,7 @@ class Suggestions:
             without labels of two classes.
         known: images that have a label already.
         unlabelled: images that were to choose from.
+        notes: what to bear in mind.
         table, page: the files written, or None.
     """
 
@@ -68,12 +73,15 @@ class Suggestions:
     guesses: tuple[tuple[tuple[str, float], ...], ...]
     known: int
     unlabelled: int
+    notes: tuple[str, ...] = ()
     table: Path | None = None
     page: Path | None = None
 
     def how(self) -> str:
         """One sentence on how they were chosen."""
-        return HOW[self.strategy].format(known=counted(self.known, "label"), unlabelled=f"{self.unlabelled:,}")
+        known = counted(self.known, "label")
+        beside = f"; groups without a labelled image come first ({known} known)" if self.known else ""
+        return HOW[self.strategy].format(known=known, unlabelled=f"{self.unlabelled:,}", beside=beside)
 
     def next_command(self, run: str | Path, source: Any) -> str:
         """What to run when the labels are filled in."""
@@ -122,7 +130,8 @@ def suggest(
     table, page = _targets(to, report)
     _check(count, strategy, labelled, ignore_labels, table, page)
     encoder = load_encoder(Path(run))
-    images = _images(source, labelled, ignore_labels, encoder.spec)
+    pool = read(source)
+    images = _in_form(_known(pool, labelled, ignore_labels), encoder.spec)
     if table and not overwrite:
         check_replaceable(table, known_labels(images))
     resolved(strategy, images.labels)
@@ -140,6 +149,7 @@ def suggest(
         guesses=guesses,
         known=len(images.labelled()),
         unlabelled=len(images) - len(images.labelled()),
+        notes=() if pool.test else (NO_TEST,),
         table=table,
         page=page,
     )
@@ -190,13 +200,15 @@ def _path_problems(path: Path | None, ending: str) -> list[str]:
     return [] if folder.is_dir() else [f"{path}: there is no folder {folder}"]
 
 
-def _images(source: Any, labelled: str | Path | None, ignore_labels: bool, spec: EncoderSpec) -> ImageSet:
-    """The images to learn from, with the labels that are known, in the form that the encoder takes."""
-    pool = read(source)
+def _known(pool: Source, labelled: str | Path | None, ignore_labels: bool) -> ImageSet:
+    """The images to learn from, with the labels that count."""
     if labelled is not None:
-        images = _labelled_by_table(pool, labelled)
-    else:
-        images = pool.train.without_labels() if ignore_labels else pool.train
+        return _labelled_by_table(pool, labelled)
+    return pool.train.without_labels() if ignore_labels else pool.train
+
+
+def _in_form(images: ImageSet, spec: EncoderSpec) -> ImageSet:
+    """The same images as the encoder takes them."""
     size = (spec.height, spec.width)
     return matched(images, channels=spec.channels, size=size, dtype=pixel_type(images.pixels))
 
@@ -257,8 +269,9 @@ def _doubt(guesses: tuple[tuple[str, float], ...]) -> str:
 def _write_page(result: Suggestions, images: ImageSet, target: Path, *, command: str) -> None:
     shown = result.positions[:SHOWN]
     stored = as_bytes(images.take(shown)).numpy()  # [count, c, h, w]
+    told = result.strategy == "typiclust"  # with the others the guesses are the reason
     cards = [
-        Card(index=position, name=name, why=why, picture=picture, guesses=guesses)
+        Card(index=position, name=name, why=why if told else "", picture=picture, guesses=guesses)
         for position, name, why, picture, guesses in zip(
             shown.tolist(), result.names, result.why, stored, result.guesses
         )
@@ -269,6 +282,7 @@ def _write_page(result: Suggestions, images: ImageSet, target: Path, *, command:
         source=images.source,
         file=result.table.name if result.table else "",
         how=result.how(),
+        notes=result.notes,
         command=command,
     )
     write_suggestions(target, view)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from hundredfold.data.image_names import without_apostrophe
 from hundredfold.data.images import ImageSet
+from hundredfold.data.label_table import counted
 from hundredfold.data.labels import class_name
 from hundredfold.data.table import table_lines
 from hundredfold.errors import DataError, OutputError
@@ -77,7 +78,7 @@ def _lost(path: Path, known: Mapping[int, str]) -> tuple[str, str] | None:
     if not unknown:
         return None
     number, row = unknown[0]
-    return f"holds {len(unknown):,} labels that would be lost", f"line {number}: {row[1]!r} is labelled {row[2]!r}"
+    return f"holds {counted(len(unknown), 'label')} that would be lost", f"line {number}: {row[1]!r} is labelled {row[2]!r}"
 
 
 def _is_known(row: Sequence[str], known: Mapping[int, str]) -> bool:
