@@ -57,7 +57,7 @@ def same(one: Learnt, other: Learnt) -> bool:
 
 
 def test_the_models_are_nine() -> None:
-    assert MODELS == (*REFERENCES, *CANDIDATES) and len(set(MODELS)) == 9 and set(SLOW) < set(CANDIDATES)
+    assert (*REFERENCES, *CANDIDATES) == MODELS and len(set(MODELS)) == 9 and set(SLOW) < set(CANDIDATES)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -111,7 +111,7 @@ def test_a_class_without_a_label_is_never_predicted(model: str) -> None:
     taught = TAUGHT[TRUTH[TAUGHT] != 1]
     learner = make()
     shares = predicted(learner, learner.learn(model, taught, seed=0))
-    assert shares.isfinite().all() and (shares[:, 1] < 1e-3).all()
+    assert shares.isfinite().all() and (shares.argmax(1) != 1).all()
 
 
 @pytest.mark.parametrize("model", MODELS)
