@@ -1,4 +1,4 @@
-"""In place of scikit-learn's LabelSpreading: the same call, the same -1 for unlabelled, but the images are learnt first."""
+"""In place of scikit-learn's LabelSpreading: the same call and -1 for unlabelled, but the images are learnt first."""
 
 import numpy as np
 from sklearn.datasets import load_digits

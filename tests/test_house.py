@@ -123,6 +123,7 @@ def test_the_public_names_are_these():
         "RunResult",
         "SelfSupervisedTransformer",
         "StudyResult",
+        "Suggestions",
         "embed",
         "evaluate",
         "load_encoder",
@@ -134,6 +135,7 @@ def test_the_public_names_are_these():
         "run",
         "study_batch_size",
         "study_methods",
+        "suggest",
     ]
     for name in hundredfold.__all__:
         assert getattr(hundredfold, name).__doc__

@@ -6,6 +6,7 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from hundredfold import FewLabelClassifier, SelfSupervisedTransformer
+from hundredfold.evaluate import probe
 
 TINY = SelfSupervisedTransformer(epochs=3, batch_size=64, encoder_settings={"widths": [4, 8], "features": 16})
 FAILS = {
@@ -21,7 +22,7 @@ def expected(estimator: Any) -> dict[str, str]:
 @pytest.fixture(autouse=True)
 def two_penalties(monkeypatch):
     """The probe chooses from two penalties and not from nine, which would take most of the time."""
-    monkeypatch.setattr("hundredfold.evaluate.probe.GRID", (1.0, 10.0))
+    monkeypatch.setattr(probe, "GRID", (1.0, 10.0))
 
 
 @parametrize_with_checks([TINY, FewLabelClassifier(TINY)], expected_failed_checks=expected, xfail_strict=True)

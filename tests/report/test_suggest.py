@@ -78,7 +78,8 @@ def test_names_are_text_and_nothing_else():
             Card(index=1, name=text, why=text, picture=np.zeros((3, 4, 4), np.uint8), guesses=((text, 0.5), (text, 0)))
         ]
         html = page(some, source=text, file=text, how=text, notes=[text], command=text)
-        assert "<script" not in html and "<img src=x" not in html and "\u202e" not in html and "49" not in html[-4000:]
+        assert "<script" not in html and "<img src=x" not in html and "\u202e" not in html
+        assert ("{{ 7 * 7 }}" in html) == (text == "{{ 7 * 7 }}")
         assert len(re.findall("x{201,}", html)) <= 3, "long names are cut"
     assert "script-src" not in html and "default-src 'none'" in html
 

@@ -49,7 +49,7 @@ class StudentSettings:
         momentum: of the moving average of the weights, which is what is kept, 0..1.
     """
 
-    steps: int = 400
+    steps: int = 200
     batch_size: int = 256
     lr: float = 2e-3
     weight_decay: float = 1e-2
@@ -75,7 +75,7 @@ class FixMatchSettings(StudentSettings):
         threshold, align: see `methods.labelled.fixmatch.Config`.
     """
 
-    steps: int = 400
+    steps: int = 200
     lr: float = 1e-3
     labelled: int = 64
     threshold: float = 0.0

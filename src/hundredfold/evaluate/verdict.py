@@ -13,10 +13,10 @@ from hundredfold.records import Interval, Similarity, TrainingResult
 
 LEAST_GAIN = 0.05  # points: less than what is printed
 FEW_TESTED = 1000  # test images below which their number is spoken of
-REFERENCES = (
-    ("baseline", "the same network from scratch"),
-    ("random_encoder", "a random encoder"),
-    ("pixels", "the raw pixels"),
+REFERENCES = (  # each with the model that differs from it by pre-training alone
+    ("baseline", "the same network from scratch", "finetune"),
+    ("random_encoder", "a random encoder", "linear_probe"),
+    ("pixels", "the raw pixels", "linear_probe"),
 )
 
 
@@ -44,10 +44,10 @@ def verdict(
 def _gain(at: Mapping[str, Interval]) -> Iterator[str]:
     if "linear_probe" not in at:
         return
-    probe = at["linear_probe"].mean
-    for other, what in REFERENCES:
+    for other, what, ours in REFERENCES:
         if other in at:
-            gain = 100 * (probe - at[other].mean)
+            learnt = at.get(ours, at["linear_probe"]).mean
+            gain = 100 * (learnt - at[other].mean)
             if abs(gain) < LEAST_GAIN:
                 yield f"Pre-training makes no difference to {what} ({100 * at[other].mean:.1f} %)."
             elif gain > 0:
@@ -55,7 +55,7 @@ def _gain(at: Mapping[str, Interval]) -> Iterator[str]:
             else:
                 yield (
                     f"Pre-training adds nothing over {what} ({100 * at[other].mean:.1f} % against "
-                    f"{100 * probe:.1f} %): train longer, or ask whether the views keep what the classes depend on."
+                    f"{100 * learnt:.1f} %): train longer, or ask whether the views keep what the classes depend on."
                 )
 
 

@@ -78,7 +78,8 @@ def _lost(path: Path, known: Mapping[int, str]) -> tuple[str, str] | None:
     if not unknown:
         return None
     number, row = unknown[0]
-    return f"holds {counted(len(unknown), 'label')} that would be lost", f"line {number}: {row[1]!r} is labelled {row[2]!r}"
+    lost = counted(len(unknown), "label")
+    return f"holds {lost} that would be lost", f"line {number}: {row[1]!r} is labelled {row[2]!r}"
 
 
 def _is_known(row: Sequence[str], known: Mapping[int, str]) -> bool:
