@@ -9,7 +9,7 @@ CODE := src tests examples benchmarks docs
 
 # Three draws and three label counts, so that installing and running take less than two minutes together. One thread:
 # on images of 8x8 pixels several would only wait for each other.
-DEMO := --draws 3 --set label_counts=[20,50,100]
+DEMO := --draws 3 --set label_counts=[20,50,100] --set fixmatch.steps=100 --set pseudo_label.steps=100
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check docs bench

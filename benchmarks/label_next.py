@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ from hundredfold.data.read import read
 from hundredfold.encoders.folder import load_encoder
 from hundredfold.evaluate.features import features
 from hundredfold.evaluate.probe import linear_probe
-from hundredfold.evaluate.query_strategies import STRATEGIES, query
+from hundredfold.evaluate.query_strategies import query
 from hundredfold.evaluate.score import interval
 from hundredfold.random import generator
 from hundredfold.records import to_plain
@@ -34,7 +34,7 @@ from hundredfold.studies.run_folder import processor, versions
 from hundredfold.train.engine import choose_engine
 from hundredfold.types import UNLABELLED
 
-AT_ONCE = (10, 20, 100)
+AT_ONCE, BEGINNINGS = (10, 20, 100), (10, 20, 40)
 ROUND, ROUNDS = 20, 5
 
 
@@ -53,6 +53,9 @@ class Task(NamedTuple):
     classes: int
 
 
+Chooser = Callable[[Task, int, int], Tensor]  # task, count, seed -> positions
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part")
@@ -63,16 +66,13 @@ def main() -> None:
     arguments = parser.parse_args()
     tasks = [task(run, arguments.part, arguments.test) for run in arguments.runs]
     places = [(one, seed) for one in tasks for seed in range(arguments.seeds)]
-    found = {
-        "cold": {
-            name: {str(count): measured(places, chooser, count) for count in AT_ONCE}
-            for name, chooser in {"suggest": cold, "stratified": stratified, "random": at_random}.items()
-        },
-        "first_of_100": {str(count): measured(places, first_of_100, count) for count in (10, 20, 40)},
-        "warm": {strategy: rounds(places, strategy) for strategy in (*STRATEGIES, "random")},
+    choosers = {"suggest": cold, "stratified": stratified, "random": at_random}
+    found: dict = {
+        "cold": {name: at_once(places, name, chooser, AT_ONCE) for name, chooser in choosers.items()},
+        "first_of_100": at_once(places, "first of 100", first_of_100, BEGINNINGS),
+        "warm": {strategy: rounds(places, strategy) for strategy in ("density", "badge", "typiclust", "random")},
     }
     arguments.to.write_text(json.dumps({**about(arguments, tasks), **found}, indent=1) + "\n")
-    show(found)
 
 
 def task(run: Path, part: str, test: str) -> Task:
@@ -91,10 +91,21 @@ def accuracy(task: Task, chosen: Tensor, seed: int) -> float:
     return float((probe.logits(task.test.features).argmax(1) == task.test.labels).float().mean())
 
 
-def measured(places: list[tuple[Task, int]], chooser: Callable[[Task, int, int], Tensor], count: int) -> dict:
-    """The interval over places of the accuracy with `count` labels."""
-    values = [accuracy(task, chooser(task, count, seed), seed) for task, seed in places]
-    return {**to_plain(interval(values)), "each": [round(value, 4) for value in values]}
+def at_once(places: list[tuple[Task, int]], name: str, chooser: Chooser, counts: tuple[int, ...]) -> dict:
+    """The interval over places of the accuracy with so many labels, all chosen at once."""
+    curves = [[accuracy(task, chooser(task, count, seed), seed) for count in counts] for task, seed in places]
+    return told(name, counts, curves)
+
+
+def told(name: str, counts: Sequence[int], curves: list[list[float]]) -> dict:
+    """Intervals by label count, printed and returned."""
+    row = {
+        str(count): {**to_plain(interval(values)), "each": [round(value, 4) for value in values]}
+        for count, values in zip(counts, zip(*curves))
+    }
+    figures = (f"{count}: {100 * one['mean']:.1f} ± {200 * one['std']:.1f}" for count, one in row.items())
+    print(f"{name:<16}", *figures, sep="  ", flush=True)
+    return row
 
 
 def cold(task: Task, count: int, seed: int) -> Tensor:
@@ -124,11 +135,7 @@ def stratified(task: Task, count: int, seed: int) -> Tensor:
 def rounds(places: list[tuple[Task, int]], strategy: str) -> dict:
     """The interval over places of the accuracy after each round; "random" asks for any images from the second on."""
     curves = [one_course(task, strategy, seed) for task, seed in places]
-    counts = [ROUND * number for number in range(1, ROUNDS + 1)]
-    return {
-        str(count): {**to_plain(interval(values)), "each": [round(value, 4) for value in values]}
-        for count, values in zip(counts, zip(*curves))
-    }
+    return told(f"warm {strategy}", [ROUND * number for number in range(1, ROUNDS + 1)], curves)
 
 
 def one_course(task: Task, strategy: str, seed: int) -> list[float]:
@@ -164,13 +171,6 @@ def about(arguments: argparse.Namespace, tasks: list[Task]) -> dict:
         "versions": versions(),
         "machine": {"processor": processor(), "threads": torch.get_num_threads()},
     }
-
-
-def show(found: dict) -> None:
-    """The figures, a line each."""
-    lines = {f"cold {name}": row for name, row in found["cold"].items()} | {"first of 100": found["first_of_100"]}
-    for name, row in (lines | {f"warm {name}": row for name, row in found["warm"].items()}).items():
-        print(f"{name:<16}", *(f"{k}: {100 * v['mean']:.1f} ± {200 * v['std']:.1f}" for k, v in row.items()), sep="  ")
 
 
 if __name__ == "__main__":

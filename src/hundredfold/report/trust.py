@@ -167,7 +167,7 @@ def coverage_figure(trust: Trust) -> Markup:
             y_name="share of those that is right",
             write_x=percent_tick,
             write_y=percent_tick,
-            levels=[Level(name="all images", value=trust.over_draws.mean)],
+            levels=[Level(name="all images", value=round(trust.over_draws.mean, 3))],
             limits=(0.0, 1.0),
             x_ticks=(0.2, 0.4, 0.6, 0.8, 1.0),
             width=width,
