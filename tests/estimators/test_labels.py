@@ -26,6 +26,17 @@ def test_labels_become_numbers(y, classes, numbers):
     assert places.dtype == np.int64
 
 
+def test_a_value_that_compares_with_nothing_is_none():
+    class NAType:  # as pandas has it
+        def __ne__(self, other):
+            raise TypeError("boolean value of NA is ambiguous")
+
+        __hash__ = None
+        __eq__ = __ne__
+
+    assert numbered(np.array(["b", NAType(), "a"], dtype=object))[1].tolist() == [1, -1, 0]
+
+
 @pytest.mark.parametrize(
     "y", [np.full(4, -1), np.array(["", "-1"]), np.array([None, None], dtype=object), np.full(3, np.nan)]
 )

@@ -1,4 +1,4 @@
-"""Propagation against a dense solution of its equations by plain loops, and its cross-validation against really doing it."""
+"""Propagation against a dense solution of its equations by loops, its cross-validation against really doing it."""
 
 import numpy as np
 import pytest
@@ -135,6 +135,44 @@ def test_without_a_second_label_of_a_class_there_is_no_cross_validation() -> Non
     found = propagate(graph, KNOWN[:3], LABELS[:3], CLASSES, seed=0)
     assert found.held_out is None and found.cross_validation is None
     torch.testing.assert_close(found.mass, spread(graph, KNOWN[:3], LABELS[:3], CLASSES).float())
+
+
+def test_reach_is_measured_by_what_labels_get_from_the_others() -> None:
+    """1 is the median of what the labels of the other folds bring to a labelled image, were they as many as all."""
+    features, _ = blobs()
+    graph = neighbour_graph(features)
+    found = propagate(graph, KNOWN, LABELS, CLASSES, seed=4)
+    got = {}
+    for kept, out in stratified_folds(LABELS, seed=4):
+        sent = spread(graph, KNOWN[kept], LABELS[kept], CLASSES).sum(1)
+        got |= {place: 2 * float(sent[KNOWN[place]]) for place in out.tolist()}  # each of two folds has half of them
+    median = sorted(got.values())[(len(got) - 1) // 2]
+    assert found.usual == pytest.approx(median, rel=1e-3)
+    torch.testing.assert_close(found.reach(), found.mass.sum(1) / median, atol=1e-3, rtol=1e-3)
+    assert torch.equal(found.apart(), found.reach() < label_propagation.APART)
+    few = propagate(graph, KNOWN[:3], LABELS[:3], CLASSES, seed=4)  # no folds: of all images
+    assert few.usual == pytest.approx(float(few.mass.sum(1).median()), rel=1e-4)
+
+
+def test_images_of_no_labelled_kind_are_apart() -> None:
+    rng = torch.Generator().manual_seed(0)
+    centres = 3 * torch.eye(4)
+    truth = torch.arange(120) % 4  # the last kind has no label
+    features = centres[truth] + 0.5 * torch.randn(120, 4, generator=rng)
+    known = (truth < 3).nonzero().squeeze(1)[:15]
+    found = propagate(neighbour_graph(features), known, truth[known], 4, seed=0)
+    assert found.apart()[truth == 3].float().mean() > 0.8
+    assert found.apart()[truth < 3].float().mean() < 0.1
+
+
+def test_where_labels_are_islands_nothing_is_measured_and_nothing_breaks() -> None:
+    """No label gets anything from the others: what no label reaches is apart, and nothing else."""
+    features = torch.eye(3).repeat_interleave(4, dim=0)
+    graph = neighbour_graph(features, neighbours=3)
+    found = propagate(graph, torch.tensor([0, 4]), torch.tensor([0, 1]), CLASSES, seed=0)
+    assert found.reach().isfinite().all() and found.apart().tolist() == [False] * 8 + [True] * 4
+    found = propagate(graph, torch.tensor([0, 4, 1, 5]), torch.tensor([0, 1, 1, 0]), CLASSES, seed=0)
+    assert found.reach().isfinite().all() and found.apart().tolist() == [False] * 8 + [True] * 4
 
 
 def test_where_no_label_reaches_every_class_is_as_likely() -> None:

@@ -15,7 +15,10 @@ import numpy as np
 import pytest
 
 import hundredfold
+from hundredfold.encoders.build import encoder
 from hundredfold.settings import toml_text
+from hundredfold.studies.evaluation import Evaluation
+from hundredfold.studies.prepare import prepare
 
 Arrays = tuple[np.ndarray, np.ndarray]
 
@@ -57,6 +60,29 @@ def quick_toml(quick: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) 
     path = tmp_path_factory.mktemp("settings") / "quick.toml"
     path.write_text(toml_text(quick))
     return path
+
+
+@pytest.fixture(scope="session")
+def evaluated(toy: Arrays) -> Callable[..., Evaluation]:
+    """evaluated(folder, source=..., **settings): the evaluation of a run whose encoder is a small random one."""
+
+    def of(folder: Path, source: Any = None, stop: Any = None, **settings: Any) -> Evaluation:
+        given: dict[str, Any] = {
+            "labels": 12,
+            "draws": 1,
+            "label_counts": (12,),
+            "models": ("knn", "linear_probe", "label_propagation", "finetune"),
+            "plan": {"batch_size": 32},
+            "finetune": {"steps": 5},
+            "pseudo_label": {"steps": 5, "batch_size": 32},
+            "fixmatch": {"steps": 5, "batch_size": 32},
+        }
+        prepared = prepare(toy if source is None else source, {**given, **settings}, needs_labels=True)
+        small = {"widths": (4,), "features": 16}
+        start = encoder("convnet", channels=1, size=(8, 8), mean=[0.5], std=[0.3], settings=small, seed=0)
+        return Evaluation(prepared, start, folder, stop=stop)
+
+    return of
 
 
 @pytest.fixture(scope="session")

@@ -45,9 +45,12 @@ def checked(estimator: Any, X: Any, y: Any = NO_LABELS, *, reset: bool, least: i
 
     if hasattr(X, "detach"):  # a torch tensor, perhaps on another device
         X = X.detach().cpu().numpy()
-    values = check_array(X, allow_nd=True, ensure_min_samples=least, estimator=estimator, input_name="X")
-    if values.ndim == 2:
+    named = hasattr(X, "columns")
+    if named:  # before the values: a column that is not there is full of NaN
         validate_data(estimator, X, y, reset=reset, skip_check_array=True)
-    elif reset:  # later on such images are held against the encoder's, whatever their layout
+    values = check_array(X, allow_nd=True, ensure_min_samples=least, estimator=estimator, input_name="X")
+    if values.ndim == 2 and not named:
+        validate_data(estimator, X, y, reset=reset, skip_check_array=True)
+    elif values.ndim > 2 and reset:  # later on such images are held against the encoder's, whatever their layout
         validate_data(estimator, values.reshape(len(values), -1), y, reset=True, skip_check_array=True)
     return values

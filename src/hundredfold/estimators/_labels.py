@@ -15,7 +15,7 @@ Array: TypeAlias = np.ndarray[Any, Any]
 def known(y: Array) -> Array:
     """[n] booleans: which of the labels [n] are labels.
 
-    -1 is none, as in `sklearn.semi_supervised`; neither are NaN, None, and the texts "" and "-1".
+    -1 is none, as in `sklearn.semi_supervised`; neither are NaN, None, pandas' NA, and the texts "" and "-1".
 
     >>> known(np.array([3, -1, 0])).tolist()
     [True, False, True]
@@ -55,6 +55,8 @@ def numbered(y: Array) -> tuple[Array, Array]:
 
 
 def _is_label(value: object) -> bool:
+    if type(value).__name__ == "NAType":  # pandas' word for nothing, which is not even equal or unequal to anything
+        return False
     text = value.strip() if isinstance(value, str) else value
     return not (text is None or text != text or text in (UNLABELLED, "", str(UNLABELLED)))
 

@@ -19,6 +19,7 @@ from hundredfold.studies.cells import Cell, Outcome
 from hundredfold.studies.evaluation import Evaluation
 
 SMALLEST = 1e-6  # a probability of 0 is one that was not seen among few
+ONLY = "it is the only candidate that was asked for"
 SAFEST = ("linear_probe", "label_propagation", "knn", "finetune", "fixmatch", "pseudo_label")  # with a label a class
 
 
@@ -52,7 +53,8 @@ def choose(evaluation: Evaluation) -> Choice | None:
     drawn = evaluation.taught(evaluation.handed_over(names[0]))
     if halves(evaluation.prepared.images.labels[drawn]) is None:
         model = next(name for name in SAFEST if name in names)
-        return Choice(model=model, why="a class has a single label, too few to compare models: this is the safest")
+        safest = "a class has a single label, too few to compare models: this is the safest"
+        return Choice(model=model, why=safest if len(names) > 1 else ONLY)
     if len(names) > 1:
         evaluation.tell(f"comparing {len(names)} models on two halves of the labels")
     made = {name: _halves(evaluation, name) for name in names}
@@ -111,11 +113,19 @@ def _labelled(evaluation: Evaluation, model: str) -> list[torch.Tensor]:
 def _why(chosen: Candidate, candidates: Sequence[Candidate], labels: int) -> str:
     others = [c for c in candidates if c is not chosen]
     if not others:
-        return "it is the only candidate that was asked for"
+        return f"{ONLY}; of the half of its {labels} labels not taught it got {100 * chosen.held_out:.0f} % right"
     right = ", ".join(f"{c.model} {100 * c.held_out:.0f} %" for c in others)
     stable = ", ".join(f"{c.model} {100 * c.agreement:.1f} %" for c in others)
     return (
         f"taught with half of its {labels} labels it got {100 * chosen.held_out:.0f} % of the other half right "
-        f"({right}), and of the models within chance of the best its two halves agree on most unlabelled images, "
-        f"{100 * chosen.agreement:.1f} % ({stable}); the test set was not looked at"
+        f"({right}), and {_stability(chosen, stable)}; the test set was not looked at"
+    )
+
+
+def _stability(chosen: Candidate, others: str) -> str:
+    if not chosen.agreement:
+        return "there are no unlabelled images on which to compare the models of its two halves"
+    return (
+        "of the models within chance of the best its two halves agree on most unlabelled images, "
+        f"{100 * chosen.agreement:.1f} % ({others})"
     )
