@@ -40,7 +40,9 @@ def test_a_table_a_verdict_and_where_to_look(call, finished, toy_file):
     lines = said.out.splitlines()
     assert said.status == 0 and len(lines) <= 12
     assert lines[0].startswith("accuracy with 3 labels on ") and lines[-1].endswith(f"Report: {finished}/report.html")
-    assert [line.split()[0] for line in lines[1:3]] == ["linear_probe", "pixels"]
+    assert {line.split()[0] for line in lines[1:3]} == {"linear_probe", "pixels"}
+    assert float(lines[1].split()[1]) >= float(lines[2].split()[1]), "the most accurate first"
+    assert sum(line.endswith("<- chosen") for line in lines) == 1
 
 
 def test_quiet_is_silent(call, toy_file, quick, tmp_path):
