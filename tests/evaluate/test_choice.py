@@ -79,3 +79,14 @@ def test_of_equals_the_first() -> None:
 def test_where_nothing_could_be_compared_the_more_accurate_wins() -> None:
     """Without unlabelled images every agreement is 0."""
     assert best([candidate("first", 0.90, 0.0), candidate("second", 0.92, 0.0)], 50).model == "second"
+
+
+def test_a_student_gives_way_to_its_teacher_unless_it_is_clearly_more_stable():
+    teacher, student = candidate("label_propagation", 0.99, 0.985), candidate("pseudo_label", 0.99, 0.987)
+    error = math.sqrt((0.985 * 0.015 + 0.987 * 0.013) / 10_000)
+    assert 0.002 < 2 * error < 0.004
+    assert best([teacher, student], 100, compared=10_000) is teacher
+    assert best([teacher, student], 100, compared=100_000) is student
+    assert best([teacher, candidate("pseudo_label", 0.99, 0.985 + 2.5 * error)], 100).model == "pseudo_label"
+    assert best([teacher, candidate("fixmatch", 0.99, 0.987)], 100).model == "fixmatch", "that is not its teacher"
+    assert best([candidate("label_propagation", 0.5, 0.985), student], 100) is student, "the teacher is ruled out"

@@ -121,7 +121,9 @@ def teach(names: Sequence[str], task: Task) -> Taught:
     if task.classes == 1:
         return Taught(name="", learnt=Learnt(head=_OneClass(), encoder=task.encoder))
     name, candidates = _chosen(names, learner, known, task.seed)
-    return Taught(name=name, learnt=learner.learn(name, known, seed=derive(task.seed, "model")), candidates=candidates)
+    learnt = learner.learn(name, known, seed=derive(task.seed, "model"))
+    task.encoder.cpu()  # where estimators leave it, also if another was trained from it
+    return Taught(name=name, learnt=learnt, candidates=candidates)
 
 
 def _settings(views: ViewSettings, given: Mapping[str, Any]) -> LearnerSettings:
@@ -134,9 +136,11 @@ def _chosen(names: Sequence[str], learner: Learner, known: Tensor, seed: int) ->
     parts = halves(learner.images.labels[known])
     if parts is None:
         return next(name for name in SAFEST if name in names), ()
+    if "label_propagation" in names:
+        learner.graph()  # it takes the features of all images, which the other models then need not take
     asked = _unlabelled(learner.images, seed)
     candidates = tuple(_candidate(name, learner, known[parts[0]], known[parts[1]], asked, seed) for name in names)
-    return best(candidates, len(known)).model, candidates
+    return best(candidates, len(known), compared=len(asked)).model, candidates
 
 
 def _candidate(name: str, learner: Learner, first: Tensor, second: Tensor, asked: Tensor, seed: int) -> Candidate:

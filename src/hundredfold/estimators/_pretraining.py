@@ -62,10 +62,10 @@ def pretrain(images: ImageSet, given: Table, *, rows: bool = False) -> Pretraine
 
 def _tables(images: ImageSet, given: Table, rows: bool) -> Table:
     tables = overlay({"views": dataclasses.asdict(ROW_VIEWS)} if rows else {}, given)
-    merge(RunSettings(), tables)  # the check, before anything rests on the values
+    asked = merge(RunSettings(), tables)  # the check too, before anything rests on the values
     overlay(tables, {"plan": {"validate": False}})
     if "batch_size" in tables["plan"]:
-        tables["plan"]["batch_size"] = min(tables["plan"]["batch_size"], len(images))
+        tables["plan"]["batch_size"] = min(asked.plan.batch_size, len(images))
     return tables
 
 

@@ -51,10 +51,10 @@ class SelfSupervisedTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixi
 
     Example:
         >>> from sklearn.datasets import load_digits
-        >>> images = load_digits().images  # [1797, 8, 8]
+        >>> images = load_digits().images[:300]  # [300, 8, 8]
         >>> features = SelfSupervisedTransformer(epochs=1, random_state=0).fit_transform(images)
         >>> features.shape
-        (1797, 512)
+        (300, 512)
     """
 
     def __init__(

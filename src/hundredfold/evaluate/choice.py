@@ -19,6 +19,8 @@ from torch import Tensor
 
 from hundredfold.records import Candidate
 
+TEACHERS = {"pseudo_label": "label_propagation"}  # student: the model whose labels it learns
+
 
 def halves(labels: Tensor) -> tuple[Tensor, Tensor] | None:
     """Two halves of the labels [l], by position; each class is shared out as evenly as it goes.
@@ -42,13 +44,28 @@ def halves(labels: Tensor) -> tuple[Tensor, Tensor] | None:
     return (which == 0).nonzero().squeeze(1), (which == 1).nonzero().squeeze(1)
 
 
-def best(candidates: Sequence[Candidate], labels: int) -> Candidate:
+def best(candidates: Sequence[Candidate], labels: int, *, compared: int = 10_000) -> Candidate:
     """The most stable of those whose accuracy on held-out labels is within a standard error of the highest.
 
+    A student gives way to its teacher unless it is more stable by two standard errors: it learnt to say the same, and
+    smoothing alone makes it agree with itself a little more.
+
     Args:
-        candidates: at least one; of the equally stable the more accurate wins, of equals the first.
+        candidates: at least one; of equals the first wins.
         labels: how many labels were held out in all.
+        compared: unlabelled images on which the agreement was counted.
     """
     top = max(candidate.held_out for candidate in candidates)
     error = math.sqrt(max(top * (1 - top), 1 / (4 * labels)) / labels)
-    return max((c for c in candidates if c.held_out >= top - error), key=lambda c: (c.agreement, c.held_out))
+    left = {c.model: c for c in candidates if c.held_out >= top - error}
+    chosen = max(left.values(), key=lambda c: (c.agreement, c.held_out))
+    teacher = left.get(TEACHERS.get(chosen.model, ""))
+    if teacher is None or chosen.agreement - teacher.agreement > 2 * _error_of_difference(chosen, teacher, compared):
+        return chosen
+    return teacher
+
+
+def _error_of_difference(one: Candidate, other: Candidate, compared: int) -> float:
+    """Standard error of a difference of two shares of as many images."""
+    spread = sum(c.agreement * (1 - c.agreement) for c in (one, other))
+    return math.sqrt(spread / max(1, compared))

@@ -22,6 +22,7 @@ from torch import Tensor
 
 MOST_CLUSTERS = 500  # as in the paper; beyond it each group gives several images
 MOST_EXACT = 50_000  # rows that k-means goes through at every step; beyond, batches of them
+STARTS = 5  # of k-means, of which the tightest clusters are taken
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -76,7 +77,7 @@ def typiclust(features: Tensor, count: int, *, seed: int, known: Tensor | None =
 
 
 def clusters(features: Tensor, count: int, *, seed: int) -> Clusters:
-    """k-means of rows [n, d] from a k-means++ start: all rows at every step, or batches of them where there are many.
+    """k-means of rows [n, d] from k-means++ starts: all rows at every step, or batches of them where there are many.
 
     Source: Lloyd 1982; Arthur & Vassilvitskii, SODA 2007; Sculley, WWW 2010 (batches).
     """
@@ -84,7 +85,7 @@ def clusters(features: Tensor, count: int, *, seed: int) -> Clusters:
     from sklearn.exceptions import ConvergenceWarning
 
     kind = KMeans if len(features) <= MOST_EXACT else MiniBatchKMeans
-    model = kind(count, n_init=1, random_state=seed % (1 << 32))
+    model = kind(count, n_init=STARTS, random_state=seed % (1 << 32))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different rows than clusters: some stay empty
         of = torch.from_numpy(model.fit_predict(features.numpy().astype(np.float32))).long()

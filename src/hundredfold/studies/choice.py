@@ -59,7 +59,8 @@ def choose(evaluation: Evaluation) -> Choice | None:
         evaluation.tell(f"comparing {len(names)} models on two halves of the labels")
     made = {name: _halves(evaluation, name) for name in names}
     candidates = tuple(_candidate(evaluation, name, *pair) for name, pair in made.items())
-    chosen = best(candidates, len(drawn))
+    compared = len(made[names[0]][0].predicted) - len(_labelled(evaluation, names[0])[0])
+    chosen = best(candidates, len(drawn), compared=compared)
     return Choice(
         model=chosen.model,
         why=_why(chosen, candidates, len(drawn)),
@@ -126,6 +127,6 @@ def _stability(chosen: Candidate, others: str) -> str:
     if not chosen.agreement:
         return "there are no unlabelled images on which to compare the models of its two halves"
     return (
-        "of the models within chance of the best its two halves agree on most unlabelled images, "
-        f"{100 * chosen.agreement:.1f} % ({others})"
+        "of the models within chance of the best its two halves agree on most unlabelled images (a student must be "
+        f"clearly above its teacher), {100 * chosen.agreement:.1f} % ({others})"
     )
