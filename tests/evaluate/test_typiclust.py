@@ -7,7 +7,15 @@ import pytest
 import torch
 from torch.nn import functional
 
-from hundredfold.evaluate.typiclust import Clusters, by_centrality, by_coverage, clusters, typiclust
+from hundredfold.evaluate.typiclust import (
+    Clusters,
+    by_centrality,
+    by_coverage,
+    centres,
+    clusters,
+    diffused,
+    typiclust,
+)
 
 module = importlib.import_module("hundredfold.evaluate.typiclust")
 CENTRES = functional.normalize(torch.eye(6) + 0.1, dim=1)  # six directions far apart
@@ -98,6 +106,31 @@ def test_clusters_say_what_they_hold() -> None:
         torch.testing.assert_close(found.centres[number], rows[members].mean(0))
         away = (rows[members] - found.centres[number]).norm(dim=1)
         assert (away.diff() >= -1e-6).all()
+
+
+def test_diffusion_is_the_mean_of_the_nearest_again_and_again() -> None:
+    rows = functional.normalize(torch.randn(9, 3, generator=torch.Generator().manual_seed(0)), dim=1)
+    alike = (rows @ rows.T).tolist()
+    near = [sorted(range(9), key=lambda other, row=row: -alike[row][other])[:3] for row in range(9)]
+    expected = rows.tolist()
+    for _ in range(2):
+        means = [[sum(expected[other][axis] for other in near[row]) for axis in range(3)] for row in range(9)]
+        expected = [[value / sum(v * v for v in mean) ** 0.5 for value in mean] for mean in means]
+    torch.testing.assert_close(diffused(rows, 2, steps=2), torch.tensor(expected))
+    assert torch.equal(diffused(rows, 0), rows)
+
+
+def test_diffusion_brings_groups_together() -> None:
+    rows, of = groups((60, 50, 40))
+    closer = diffused(rows, 10)
+    spread = [sum(float(x[of == group].var(0).sum()) for group in range(3)) for x in (rows, closer)]
+    assert spread[1] < spread[0] / 5
+
+
+def test_centres_are_means() -> None:
+    rows = torch.tensor([[1.0, 0], [3, 0], [0, 1]])
+    found = Clusters(of=torch.tensor([0, 0, 2]), centres=torch.zeros(3, 2), sizes=torch.tensor([2, 0, 1]))
+    assert centres(rows, found).tolist() == [[2, 0], [0, 0], [0, 1]]
 
 
 def covered(chosen: list[int], alike: torch.Tensor, sizes: list[int], before: list[float]) -> float:

@@ -5,23 +5,28 @@ Source: Hacohen, Dekel & Weinshall, "Active Learning on a Budget: Opposite Strat
 the largest before the smaller, and of each its most typical image.
 When to use it: before there is a model, and as long as a model is wrong about whole groups.
 
-Departures, each measured on MNIST (`benchmarks/README.md`): the typical image is the one nearest its cluster's centre,
-where the paper takes the one with the nearest neighbours; and the images are put in the order in which each adds most
-to what is covered, where the paper goes by the size of clusters, so that the first k of them are a good choice of k.
+Departures, each measured on MNIST (`benchmarks/README.md`): clusters are of features that were drawn together along
+their neighbours; the typical image is the one nearest its cluster's centre, where the paper takes the one with the
+nearest neighbours; and the images are put in the order in which each adds most to what is covered, where the paper
+goes by the size of clusters, so that the first k of them are a good choice of k.
 """
 
 from __future__ import annotations
 
 import heapq
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
+
+from hundredfold.evaluate.neighbours import BLOCK, nearest
 
 MOST_CLUSTERS = 500  # as in the paper; beyond it each group gives several images
 MOST_EXACT = 50_000  # rows that k-means goes through at every step; beyond, batches of them
+NEIGHBOURS, STEPS = 15, 2  # by which features are drawn together before
 STARTS = 5  # of k-means, of which the tightest clusters are taken
 
 
@@ -65,7 +70,9 @@ def typiclust(features: Tensor, count: int, *, seed: int, known: Tensor | None =
     known = torch.empty(0, dtype=torch.int64) if known is None else known.unique()
     if not 1 <= count <= len(features) - len(known):
         raise ValueError(f"count must be in 1..{len(features) - len(known)}, got {count}")
-    found = clusters(features, min(len(known) + count, MOST_CLUSTERS, len(features)), seed=seed)
+    groups = min(len(known) + count, MOST_CLUSTERS, len(features))
+    found = clusters(diffused(features, min(NEIGHBOURS, len(features) // (4 * groups))), groups, seed=seed)
+    found = replace(found, centres=centres(features, found))
     ranked = by_centrality(features, found)  # the rows of each group, the most typical first
     queues = [group[~torch.isin(group, known)].tolist() for group in ranked]
     labelled = found.of[known].bincount(minlength=len(queues))
@@ -74,6 +81,32 @@ def typiclust(features: Tensor, count: int, *, seed: int, known: Tensor | None =
     first = by_coverage(features[positions[:MOST_CLUSTERS]], found, covered=features[known])
     order = torch.cat([first, torch.arange(len(first), count)])
     return Typical(positions=positions[order], sizes=found.sizes[torch.tensor(taken)][order])
+
+
+def diffused(features: Tensor, neighbours: int, *, steps: int = STEPS) -> Tensor:
+    """Each row as the mean of itself and its nearest rows, again brought to length 1, so many times over.
+
+    Rows of one kind draw together and what lies between kinds is emptied, as by the propagation of a graph network
+    without weights (Wu et al., "Simplifying Graph Convolutional Networks", ICML 2019).
+
+    Args:
+        features: [n, d], of length 1.
+        neighbours: how many nearest rows, by cosine similarity; fewer than a group has, or groups are mixed.
+        steps: how many times; the neighbours stay those of the start.
+    """
+    if neighbours < 1:
+        return features
+    index = nearest(features, neighbours + 1, among=features)[1]  # [n, neighbours + 1], the row itself is its nearest
+    for _ in range(steps):
+        means = [features[block].mean(1) for block in index.split(BLOCK)]
+        features = functional.normalize(torch.cat(means), dim=1)
+    return features
+
+
+def centres(features: Tensor, found: Clusters) -> Tensor:
+    """Mean [k, d] of the rows of each group; 0 where it has none."""
+    total = features.new_zeros(len(found.sizes), features.shape[1]).index_add_(0, found.of, features)
+    return total / found.sizes.clamp_min(1)[:, None]
 
 
 def clusters(features: Tensor, count: int, *, seed: int) -> Clusters:
@@ -112,7 +145,7 @@ def by_coverage(chosen: Tensor, found: Clusters, *, covered: Tensor) -> Tensor:
         found: the groups.
         covered: [m, d] rows that are labelled already.
     """
-    centres = torch.nn.functional.normalize(found.centres, dim=1)
+    centres = functional.normalize(found.centres, dim=1)
     alike = centres @ chosen.T  # [groups, k]
     best = (centres @ covered.T).amax(1) if len(covered) else alike.new_full((len(centres),), -1.0)
     left = torch.ones(len(chosen), dtype=torch.bool)
