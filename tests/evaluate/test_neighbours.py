@@ -85,6 +85,7 @@ def test_the_index_is_not_asked_for_what_is_quickly_compared(monkeypatch: pytest
     monkeypatch.setattr(neighbours, "_through_index", lambda *_: pytest.fail("the index was built"))
     rows = unit(20)
     assert torch.equal(nearest(rows, 3, among=rows, exact_up_to=20)[1], nearest(rows, 3, among=rows)[1])
+    assert torch.equal(nearest(rows[:5], 3, among=rows, exact_up_to=5)[1], nearest(rows[:5], 3, among=rows)[1])
 
 
 class Forgetful:

@@ -1,5 +1,6 @@
 """The main job from end to end: what it writes, that it repeats, that the test set decides nothing."""
 
+import csv
 import json
 import os
 import shutil
@@ -26,6 +27,7 @@ from hundredfold.errors import (
     SettingsError,
 )
 from hundredfold.evaluate.held_out import HeldOut
+from hundredfold.evaluate.learner import CANDIDATES, MODELS
 from hundredfold.records import BadFile
 from hundredfold.studies import evaluation, few_labels
 from hundredfold.studies.evaluation import Evaluation
@@ -147,6 +149,78 @@ def test_images_lost_on_the_way_are_told(toy, quick, tmp_path, monkeypatch):
     monkeypatch.setattr(few_labels, "read_failures", lambda _: lost)
     result = hundredfold.pretrain(toy, out=tmp_path / "run", **quick)
     assert [note for note in result.notes if note.startswith("2 images could no longer be read") and "7.png" in note]
+
+
+# --- nine models --------------------------------------------------------------------------------------------------
+
+NINE = {
+    "labels": 12,
+    "draws": 1,
+    "label_counts": (12,),
+    "models": MODELS,
+    "pseudo_label": {"steps": 3, "batch_size": 32},
+    "fixmatch": {"steps": 3, "batch_size": 32},
+}
+
+
+@pytest.fixture(scope="module")
+def compared(toy_file, quick, tmp_path_factory):
+    """A finished run of all models, which chose one. Not to be changed."""
+    folder = tmp_path_factory.mktemp("compared") / "run"
+    hundredfold.run(toy_file, out=folder, **{**quick, **NINE})
+    return folder
+
+
+def test_one_of_the_models_compared_is_handed_over(compared):
+    result = json.loads((compared / "results.json").read_text())
+    assert [record["model"] for record in result["records"]] == list(MODELS) and result["summary"].keys() == set(MODELS)
+    chosen = result["chosen"]
+    assert [candidate["model"] for candidate in chosen["candidates"]] == list(CANDIDATES)
+    assert chosen["model"] in CANDIDATES and chosen["labels"] == 12 and "half of its 12 labels" in chosen["why"]
+    assert chosen["mean"] == result["summary"][chosen["model"]]["12"]["mean"]
+    assert result["trust"]["model"] == chosen["model"] and len(result["trust"]["calibration"]["temperatures"]) == 1
+    halves = {path.name for path in (compared / "cells").glob("*-half*.safetensors")}
+    assert halves == {f"{model}-12-0-half{half}.safetensors" for model in CANDIDATES for half in (1, 2)}
+    networks = {path.name for path in (compared / "cells").iterdir() if path.is_dir()}
+    assert networks == {f"{model}-network" for model in ("finetune", "pseudo_label", "fixmatch")}
+
+
+def test_what_it_says_of_the_pool_is_what_predict_says(compared, toy_file):
+    with (compared / "predictions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    found = hundredfold.predict(compared, toy_file)
+    assert len(rows) == 120 and [int(row["index"]) for row in rows] == list(range(120))
+    for row, shares in zip(rows, found.probabilities.tolist(), strict=True):
+        # Features that vote are kept in half precision.
+        assert [float(row[f"probability_{name}"]) for name in found.classes] == pytest.approx(shares, abs=0.02)
+        assert float(row["probability"]) == max(float(row[f"probability_{name}"]) for name in found.classes)
+    same = sum(row["label"] == label for row, label in zip(rows, found.labels, strict=True))
+    assert same >= 118, "near ties may fall to either side"
+
+
+def test_stopped_between_halves_and_resumed(compared, toy_file, quick, tmp_path, monkeypatch, hashes, findings):
+    real, learnt = Evaluation.outcome, []
+
+    def outcome(self, cell):
+        learnt.append(cell)
+        if cell.half == 2 and cell.model == "finetune":
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(self, cell)
+
+    monkeypatch.setattr(Evaluation, "outcome", outcome)
+    settings = {**quick, **NINE}
+    with pytest.raises(Interrupted):
+        hundredfold.run(toy_file, out=tmp_path / "run", **settings)
+    stopped = len(learnt)
+    assert 9 < stopped < 21 and not (tmp_path / "run" / "results.json").exists()
+    monkeypatch.setattr(Evaluation, "outcome", lambda self, cell: learnt.append(cell) or real(self, cell))
+    hundredfold.run(toy_file, out=tmp_path / "run", resume=True, **settings)
+    again = [cell for cell in learnt if learnt.count(cell) > 1]
+    assert len(learnt) == 21 + len(again) / 2 and len(set(again)) <= 1, "at most the one that was interrupted"
+    assert hashes(tmp_path / "run") == hashes(compared) and findings(tmp_path / "run") == findings(compared)
+    assert same(predictions(tmp_path / "run"), predictions(compared))
+    for name in ("predictions.csv", "suspects.csv"):
+        assert (tmp_path / "run" / name).read_bytes() == (compared / name).read_bytes()
 
 
 # --- repeating ----------------------------------------------------------------------------------------------------

@@ -133,6 +133,15 @@ def test_another_classifier_in_the_same_folder_replaces_it(tmp_path):
     assert isinstance(read_classifier(tmp_path / "c").head, Linear)
 
 
+def test_what_a_killed_writer_left_goes(tmp_path):
+    made = Classifier(encoder=small(), head=HEADS["linear"](), classes=CLASSES)
+    save_classifier(made, tmp_path)
+    for place in (tmp_path, tmp_path / "encoder"):
+        (place / f".manifest.json.0{atomic.ENDING}").write_text("half")
+    save_classifier(made, tmp_path)
+    assert list(tmp_path.rglob(f".*{atomic.ENDING}")) == []
+
+
 def test_what_a_learner_learnt_is_handed_over(images):
     learnt = Learnt(head=HEADS["linear"](), encoder=small())
     made = classifier_of(learnt, CLASSES, temperature=2.5)

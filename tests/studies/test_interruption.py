@@ -29,9 +29,14 @@ MOMENTS = [
     ("pictures.safetensors", 1, "before"),
     ("pixels-3-0.safetensors", 1, "before"),
     ("step", 6, "before"),  # fine-tuning
+    ("manifest.json", 4, "after"),  # of the encoder of cells/finetune-network
+    ("manifest.json", 5, "before"),  # of cells/finetune-network
+    ("finetune-3-0.safetensors", 1, "before"),
     ("finetune-3-0.safetensors", 1, "after"),
     ("linear_probe-3-1.safetensors", 1, "before"),
-    ("manifest.json", 5, "before"),  # of classifier/
+    ("manifest.json", 7, "before"),  # of classifier/
+    ("predictions.csv", 1, "before"),
+    ("suspects.csv", 1, "before"),
     ("results.json", 1, "before"),
     ("report.html", 1, "before"),
 ]

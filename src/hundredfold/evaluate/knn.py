@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from hundredfold.evaluate.cross_validation import choose
-from hundredfold.evaluate.neighbours import nearest
+from hundredfold.evaluate.neighbours import BLOCK, nearest
 
 GRID = (1.0, 3.0, 5.0, 10.0, 20.0)
 DEFAULT = 1.0
@@ -76,4 +76,5 @@ def vote(known: Tensor, votes: Tensor, features: Tensor, *, k: int, temperature:
     known, features = functional.normalize(known, dim=1), functional.normalize(features, dim=1)
     similarity, index = nearest(features, min(k, len(known)), among=known)  # [m, k]
     weights = (similarity / temperature).softmax(1)
-    return torch.einsum("mk,mkc->mc", weights, votes[index])
+    blocks = zip(weights.split(BLOCK), index.split(BLOCK), strict=True)  # all at once would take k times the result
+    return torch.cat([torch.einsum("mk,mkc->mc", some, votes[rows]) for some, rows in blocks])

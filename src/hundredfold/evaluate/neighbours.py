@@ -12,7 +12,7 @@ import importlib.util
 import torch
 from torch import Tensor
 
-EXACT = 100_000  # rows among which every pair is compared
+EXACT = 100_000  # rows on either side up to which every pair is compared
 BLOCK = 1_000  # rows compared at a time with all others
 LINKS, BUILD, SEARCH = 32, 80, 128  # of the index: edges of a node, and how widely is looked
 
@@ -27,12 +27,12 @@ def nearest(
         count: 1..n, of them fewer than n without oneself.
         among: [n, d], of length 1.
         without_self: `features` are the rows of `among`, and no row counts as its own neighbour.
-        exact_up_to: rows of `among` up to which every pair is compared.
+        exact_up_to: rows, of the fewer, up to which every pair is compared: an index takes longer to build than that.
 
     Returns:
         Similarities [m, count] in -1..1 and positions [m, count] int64.
     """
-    if len(among) > exact_up_to and importlib.util.find_spec("faiss"):
+    if min(len(features), len(among)) > exact_up_to and importlib.util.find_spec("faiss"):
         return _through_index(features, count, among, without_self)
     return _exact(features, count, among, without_self)
 

@@ -55,6 +55,8 @@ def save_classifier(classifier: Classifier, folder: Path) -> None:
         ResourceError, OutputError: it cannot be written.
     """
     atomic.make_folder(folder)
+    for place in (folder, folder / "encoder"):
+        atomic.sweep(place)  # what a writer left that was killed here
     save_encoder(classifier.encoder, folder / "encoder")
     described, tensors = _described(classifier.head)
     atomic.write_tensors(folder / "model.safetensors", tensors)
