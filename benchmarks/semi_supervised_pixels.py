@@ -31,7 +31,7 @@ from hundredfold.studies.run_folder import processor, versions
 HERE = Path(__file__).parent
 MODELS: dict[str, Callable[[], Any]] = {
     "LabelSpreading": lambda: LabelSpreading(kernel="knn", n_neighbors=7, n_jobs=-1),
-    "SelfTrainingClassifier": lambda: SelfTrainingClassifier(LogisticRegression(max_iter=200), threshold=0.9),
+    "SelfTrainingClassifier": lambda: SelfTrainingClassifier(LogisticRegression(max_iter=50), threshold=0.9),
 }
 
 

@@ -24,7 +24,7 @@ def test_uneven_labels(labelled, speaks):
     assert bool(found) is speaks
     if speaks:
         few = min(count for count in labelled if count)
-        assert f"{few} of `cat`, {max(labelled)} of `dog`" in found[0]
+        assert f"{few} of “cat”, {max(labelled)} of “dog”" in found[0]
 
 
 @pytest.mark.parametrize(("few", "speaks"), [(81, False), (80, True), (0, True)])
@@ -32,7 +32,7 @@ def test_uneven_pools(few, speaks):
     found = said(predicted=(100, 800, few))
     assert bool(found) is speaks
     if speaks:
-        assert "`owl`" in found[0] and "recall of each" in found[0]
+        assert "“owl”" in found[0] and "recall of each" in found[0]
 
 
 @pytest.mark.parametrize(("apart", "speaks"), [(9, False), (10, True), (500, True)])

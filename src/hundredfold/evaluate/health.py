@@ -187,13 +187,13 @@ def _healthy(found: Similarity) -> Diagnosis:
     return Diagnosis(
         illness=HEALTHY,
         sentence=f"The representation is healthy: two views of an image have a mean similarity of "
-        f"{found.positive_mean:.2f}, views of different images {found.negative_mean:.2f}, and the features use "
+        f"{found.positive_mean:.2f}, views of different images {found.negative_mean:z.2f}, and the features use "
         f"{found.effective_rank:.0f} of {found.dimensions} dimensions.",
     )
 
 
 def _untrained(found: Similarity | None) -> Diagnosis:
-    seen = f": views of different images have a mean similarity of {found.negative_mean:.2f}" if found else ""
+    seen = f": views of different images have a mean similarity of {found.negative_mean:z.2f}" if found else ""
     return Diagnosis(
         illness=NOT_LEARNING,
         sentence=f"Nothing was pre-trained, in 0 steps{seen}. Set epochs to 1 or more.",

@@ -35,7 +35,7 @@ def _apart(found: PoolFindings) -> Iterator[str]:
     yield (
         f"{found.apart:,} of {found.unlabelled:,} unlabelled images ({share:.0f} %) are like nothing that is labelled: "
         "of no known class, or of a kind of which none was labelled. Models that learn from unlabelled images left "
-        "them out. `predictions.csv` shows which (reach below 0.5); label some of them if they matter."
+        "them out. predictions.csv shows which (reach below 0.5); label some of them if they matter."
     )
 
 
@@ -46,7 +46,7 @@ def _labels(counts: Sequence[int], classes: Sequence[str]) -> Iterator[str]:
     (few, rare), (many, common) = min(present), max(present)
     if many >= UNEVEN_LABELS * few:
         yield (
-            f"The labels are uneven: {few} of `{rare}`, {many} of `{common}`. Look at macro F1 and at the recall of "
+            f"The labels are uneven: {few} of “{rare}”, {many} of “{common}”. Look at macro F1 and at the recall of "
             "each class rather than at accuracy."
         )
 
@@ -58,7 +58,7 @@ def _classes(counts: Sequence[int], classes: Sequence[str]) -> Iterator[str]:
     (few, rare), (many, common) = min(zip(counts, classes, strict=True)), max(zip(counts, classes, strict=True))
     if many >= UNEVEN_POOL * max(few, 1):
         yield (
-            f"The pool looks uneven: by the chosen model {100 * many / total:.0f} % of it is `{common}` and "
-            f"{100 * few / total:.1f} % `{rare}`. A test set of the same make hides mistakes in rare classes; see the "
+            f"The pool looks uneven: by the chosen model {100 * many / total:.0f} % of it is “{common}” and "
+            f"{100 * few / total:.1f} % “{rare}”. A test set of the same make hides mistakes in rare classes; see the "
             "recall of each."
         )

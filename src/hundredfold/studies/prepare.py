@@ -260,6 +260,8 @@ def _left_out(found: Source) -> list[str]:
     bad = found.summary().bad_files
     if not bad:
         return []
+    if len(bad) == 1:
+        return [f"1 file could not be used and was left out: {bad[0].path} ({bad[0].reason})"]
     return [f"{len(bad)} files could not be used and were left out; the first: {bad[0].path} ({bad[0].reason})"]
 
 
