@@ -204,3 +204,9 @@ def test_the_fingerprint_sees_pixels_labels_names_and_parts():
 def test_more_processes_need_a_source_that_they_can_read():
     with pytest.raises(SettingsError, match="other processes can read"):
         make(images(), labels=6, devices=2)
+
+
+def test_views_that_the_channels_do_not_allow_are_told_before_training():
+    images = np.random.default_rng(0).integers(0, 255, (80, 12, 12), dtype=np.uint8)
+    with pytest.raises(SettingsError, match="only images of 3 channels turn grey, these have 1"):
+        prepare(images, {"views": {"grey_probability": 0.2}}, needs_labels=False)

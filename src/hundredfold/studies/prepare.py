@@ -25,6 +25,7 @@ from hundredfold.settings import Table, merge
 from hundredfold.studies import recipe
 from hundredfold.studies.run_settings import RunSettings
 from hundredfold.train.engine import Engine, choose_engine
+from hundredfold.views.recipe import problems as view_problems
 
 STATISTICS = 10_000  # images that channel means and deviations are taken over
 FINGERPRINTED = 1_000  # images whose pixels tell whether the data are the same as before
@@ -197,7 +198,7 @@ def _resolve(
 ) -> tuple[RunSettings, tuple[str, ...]]:
     """The settings that depend on the split, and the problems that only the data show."""
     notes: list[str] = []
-    problems = []
+    problems = view_problems(settings.views, found.train.channels)
     if settings.plan.batch_size > len(parts.pool):
         problems.append(
             f"plan.batch_size {settings.plan.batch_size} is larger than the pool of {len(parts.pool)} images"
