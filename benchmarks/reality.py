@@ -1,11 +1,11 @@
 """What few-label models make of pools as they are: uneven ones, uneven labels, images of no known class.
 
-    OMP_WAIT_POLICY=passive python benchmarks/reality.py DIGITS STRANGERS --out FOLDER [--record NAME]
+    OMP_WAIT_POLICY=passive python benchmarks/reality.py RUN DIGITS STRANGERS [--draws 2] [--record NAME]
 
-DIGITS and STRANGERS are sources of the same form (MNIST and Fashion-MNIST). Four pools of 10,000 digits, or fewer: as
-they are; with a tail (the k-th class has 100^(-k/9) of the first one's images); with labels as uneven as that tail; and
-with 2,500 strangers among them, once more with these left among what students learn from. Tested on the digits' test
-images. Each pool is a run in FOLDER, and its verdict is part of the record.
+RUN holds an encoder that was pre-trained on DIGITS; STRANGERS is a source of the same form (MNIST and Fashion-MNIST).
+Five pools of 10,000 digits, or fewer, with 100 labels: as they are; with a tail (the last class has a hundredth of the
+first one's images) and labels drawn as evenly as it allows; as they are with labels as uneven as that tail; with 2,500
+strangers among them; and with these left among what students learn from. Accuracy and macro F1 on all test images.
 """
 
 from __future__ import annotations
@@ -13,114 +13,128 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import torch
+from torch import Tensor
 
-import hundredfold
-from hundredfold.data.images import ImageSet
+from hundredfold.data.images import ImageSet, MemoryPixels
 from hundredfold.data.read import read
-from hundredfold.random import numpy_generator
-from hundredfold.records import RunResult, to_plain
+from hundredfold.encoders.folder import load_encoder
+from hundredfold.evaluate.learner import Learner, LearnerSettings
+from hundredfold.evaluate.score import class_scores, confusion_matrix, macro_f1
+from hundredfold.random import generator
+from hundredfold.settings import merge, read_toml
 from hundredfold.studies.run_folder import processor, versions
+from hundredfold.studies.run_settings import RunSettings
+from hundredfold.train.engine import choose_engine
 
 HERE = Path(__file__).parent
 IMAGES, STRANGERS, LABELS, TAIL = 10_000, 2_500, 100, 100
-SETTINGS: dict[str, Any] = {
-    "labels": LABELS,
-    "draws": 2,
-    "epochs": 10,
-    "models": ["linear_probe", "label_propagation", "pseudo_label", "fixmatch"],
-    "label_counts": [LABELS],
-    "pseudo_label": {"steps": 200},
-    "fixmatch": {"steps": 200},
-}
+MODELS = ("linear_probe", "label_propagation", "pseudo_label", "fixmatch")
 
 
-def pools(digits: ImageSet, strangers: ImageSet) -> dict[str, tuple[Any, Any]]:
-    """Images [n, h, w] and labels [n] of each pool, -1 for what has no label."""
-    rng = numpy_generator(0, "reality")
-    order = rng.permutation(len(digits))
-    labels = digits.labels.numpy()
-    share = TAIL ** (-np.arange(len(digits.classes)) / (len(digits.classes) - 1))  # of the first class's images
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pool:
+    """Images, the true class of each (-1: a stranger), and positions of the labelled ones."""
+
+    images: ImageSet
+    truth: Tensor
+    taught: Tensor
+
+
+def pools(digits: ImageSet, strangers: ImageSet, draw: int) -> dict[str, Pool]:
+    """The pools of one draw."""
+    rng = generator(draw, "reality")
+    order = torch.randperm(len(digits), generator=rng)
+    classes = len(digits.classes)
+    share = TAIL ** (-torch.arange(classes) / (classes - 1))  # of the first class's images
     plain = order[:IMAGES]
-    tailed = np.concatenate([order[labels[order] == c][: int(IMAGES / 10 * share[c])] for c in range(len(share))])
-    given = np.concatenate([plain[labels[plain] == c][: max(2, int(40 * share[c]))] for c in range(len(share))])
-    foreign = strangers.pixels.take(_tensor(rng.permutation(len(strangers))[:STRANGERS]))[:, 0].numpy()
-
-    def images(rows: Any) -> Any:
-        return digits.pixels.take(_tensor(rows))[:, 0].numpy()
-
-    return {
-        "as they are": (images(plain), labels[plain]),
-        "a tail": (images(tailed), labels[tailed]),
-        "uneven labels": (images(plain), np.where(np.isin(plain, given), labels[plain], -1)),
-        "strangers": (
-            np.concatenate([images(plain), foreign]),
-            np.concatenate([labels[plain], np.full(STRANGERS, -1)]),
-        ),
-    }
-
-
-def measure(digits: str, strangers: str, out: Path) -> dict[str, Any]:
-    """The runs."""
-    found = read(digits)
-    assert found.test is not None
-    test = out / "test.npz"
-    np.savez(
-        test, images=found.test.pixels.take(_tensor(range(len(found.test))))[:, 0].numpy(), labels=found.test.labels
+    tail = torch.cat(_first(digits.labels, order, (IMAGES / classes * share).int().tolist()))
+    even = [LABELS // classes] * classes
+    uneven = (40 * share).int().clamp_min(1).tolist()
+    foreign = torch.randperm(len(strangers), generator=rng)[:STRANGERS]
+    pixels = torch.cat([digits.take(plain), strangers.take(foreign)])
+    truth = torch.cat([digits.labels[plain], torch.full((STRANGERS,), -1)])
+    mixed = Pool(
+        images=replace(digits, pixels=MemoryPixels(pixels), labels=truth), truth=truth, taught=_taught(truth, even)
     )
-    results = {}
-    for name, (images, labels) in pools(found.train, read(strangers).train).items():
-        source = out / f"{name.replace(' ', '-')}.npz"
-        np.savez(source, images=images, labels=labels)
-        results[name] = summary(hundredfold.run(source, test=test, out=source.with_suffix(""), **SETTINGS))
-        print(name, json.dumps(results[name]["accuracy"]), *results[name]["verdict"], sep="\n  ", flush=True)
-    propagation = importlib.import_module("hundredfold.evaluate.label_propagation")
-    propagation.APART = 0.0  # nothing counts as a stranger
-    source = out / "strangers.npz"
-    settings = {**SETTINGS, "models": ["pseudo_label", "fixmatch"], "epochs": None}
-    again = hundredfold.evaluate(out / "strangers", source, test=test, out=out / "strangers-kept", **settings)
-    results["strangers, learnt from"] = summary(again)
-    return results
-
-
-def summary(result: RunResult) -> dict[str, Any]:
-    """What is kept of a run."""
     return {
-        "accuracy": {model: to_plain(by[str(max(map(int, by)))]) for model, by in result.summary.items()},
-        "macro_f1": {score.model: score.macro_f1 for score in result.records if score.draw == 0},
-        "chosen": result.chosen.model if result.chosen else None,
-        "pool": to_plain(result.pool) if result.pool else None,
-        "verdict": result.verdict,
-        "seconds": result.seconds,
+        "as they are": _pool(digits, plain, even),
+        "a tail": _pool(digits, tail, even),
+        "uneven labels": _pool(digits, plain, uneven),
+        "strangers": mixed,
+        "strangers, learnt from": mixed,
     }
 
 
-def _tensor(rows: Any) -> Any:
-    import torch
+def learn(name: str, pool: Pool, run: Path, test: ImageSet, draw: int) -> dict[str, Any]:
+    """Accuracy and macro F1 of each model on the test images, and how many images are apart."""
+    propagation = importlib.import_module("hundredfold.evaluate.label_propagation")
+    limit, propagation.APART = propagation.APART, 0.0 if name.endswith("learnt from") else propagation.APART
+    settings = merge(RunSettings(), read_toml(run / "settings.toml"))
+    learner = Learner(
+        load_encoder(run),
+        replace(pool.images, labels=pool.truth),
+        pool=torch.arange(len(pool.images)),
+        known=pool.taught.sort().values,
+        classes=len(test.classes),
+        settings=LearnerSettings(views=settings.views),
+        engine=choose_engine(accelerator="cpu"),
+        seed=draw,
+    )
+    found: dict[str, Any] = {}
+    for model in MODELS:
+        learnt = learner.learn(model, pool.taught, seed=draw)
+        said = learner.probabilities(learnt, test, torch.arange(len(test))).argmax(1)
+        confusion = confusion_matrix(test.labels, said, len(test.classes))
+        scores = class_scores(confusion, test.classes)
+        found[model] = {"accuracy": float((said == test.labels).float().mean()), "macro_f1": macro_f1(scores)}
+    propagation.APART = limit
+    apart = learner.propagation(pool.taught, seed=draw).apart()
+    found["apart"] = {"strangers": int(apart[pool.truth < 0].sum()), "digits": int(apart[pool.truth >= 0].sum())}
+    print(draw, name, json.dumps(found), flush=True)
+    return found
 
-    return torch.as_tensor(np.asarray(rows), dtype=torch.int64)
+
+def _pool(digits: ImageSet, rows: Tensor, counts: list[int]) -> Pool:
+    truth = digits.labels[rows]
+    images = replace(digits, pixels=MemoryPixels(digits.take(rows)), labels=truth, names=())
+    return Pool(images=images, truth=truth, taught=_taught(truth, counts))
+
+
+def _taught(truth: Tensor, counts: list[int]) -> Tensor:
+    return torch.cat(_first(truth, torch.arange(len(truth)), counts))
+
+
+def _first(labels: Tensor, order: Tensor, counts: list[int]) -> list[Tensor]:
+    """The first so many of each class, in this order."""
+    return [order[labels[order] == label][:count] for label, count in enumerate(counts)]
 
 
 def main() -> None:
     """Measures and, if asked, keeps the record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
     parser.add_argument("digits")
     parser.add_argument("strangers")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--draws", type=int, default=2)
     parser.add_argument("--record", metavar="NAME")
     arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    found = {
-        "pools": measure(arguments.digits, arguments.strangers, arguments.out),
-        "settings": SETTINGS,
-        "versions": versions(),
-        "machine": {"processor": processor()},
-    }
+    digits, strangers = read(arguments.digits), read(arguments.strangers).train
+    assert digits.test is not None
+    found = [
+        {
+            name: learn(name, pool, arguments.run, digits.test, draw)
+            for name, pool in pools(digits.train, strangers, draw).items()
+        }
+        for draw in range(arguments.draws)
+    ]
     if arguments.record:
-        (HERE / f"{arguments.record}.json").write_text(json.dumps(found, indent=1) + "\n")
+        facts = {"draws": found, "versions": versions(), "machine": {"processor": processor()}}
+        (HERE / f"{arguments.record}.json").write_text(json.dumps(facts, indent=1) + "\n")
 
 
 if __name__ == "__main__":

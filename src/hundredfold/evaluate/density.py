@@ -7,14 +7,15 @@ When to use it: with a model that is right about most images, where each label s
 
 The paper adds up single images, and a batch of those would be the same image many times. Here a batch is chosen whole,
 one after the other: each image is worth the doubt of all images, by how much nearer it brings them to a labelled one.
-That is the paper's product with what is covered already taken off, and a sum that is submodular (Wei, Iyer & Bilmes,
-"Submodularity in Data Subset Selection and Active Learning", ICML 2015, section 5).
+That is the paper's product with what is covered already taken off: facility location with doubt for weights, in the
+family of Wei, Iyer & Bilmes, "Submodularity in Data Subset Selection and Active Learning", ICML 2015.
 """
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
+
+from hundredfold.evaluate.facility_location import greedy_order
 
 MOST_CANDIDATES = 2_000  # the most unsure images, from which a batch is chosen
 MOST_WEIGHED = 20_000  # the most unsure images, whose doubt is added up
@@ -46,15 +47,6 @@ def information_density(features: Tensor, doubt: Tensor, count: int, *, covered:
         raise ValueError(f"count must be in 0..{len(features)}, got {count}")
     unsure = doubt.argsort(descending=True, stable=True)[: max(MOST_WEIGHED, count)]  # [w]
     candidates = unsure[: max(MOST_CANDIDATES, count)]  # [c]
-    weight, rows = doubt[unsure], features[unsure]
-    alike = rows @ features[candidates].T  # [w, c]
-    best = (rows @ covered.T).amax(1) if len(covered) else rows.new_full((len(rows),), -1.0)
-    left = torch.ones(len(candidates), dtype=torch.bool)
-    chosen = []
-    for _ in range(count):
-        gain = weight @ (alike - best[:, None]).clamp_min(0)  # [c]
-        number = int(gain.masked_fill(~left, -1).argmax())
-        left[number] = False
-        chosen.append(number)
-        best = torch.maximum(best, alike[:, number])
-    return candidates[torch.tensor(chosen, dtype=torch.int64)]
+    rows = features[unsure]
+    start = (rows @ covered.T).amax(1) if len(covered) else rows.new_full((len(rows),), -1.0)
+    return candidates[greedy_order(features[candidates] @ rows.T, doubt[unsure], start, count)]

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from hundredfold.evaluate.facility_location import greedy_order
 from hundredfold.evaluate.neighbours import BLOCK, nearest
 
 MOST_CLUSTERS = 500  # as in the paper; beyond it each group gives several images
@@ -136,27 +137,17 @@ def by_centrality(features: Tensor, found: Clusters) -> list[Tensor]:
 def by_coverage(chosen: Tensor, found: Clusters, *, covered: Tensor) -> Tensor:
     """An order [k] of the chosen rows [k, d], in which each next one adds most to how well all groups are covered.
 
-    A group is covered as well as its centre is like the most similar row so far, and counts by its size. The sum is
-    submodular, so that any k rows from the start of the order cover at least 63 % of what the best k could (Nemhauser,
-    Wolsey & Fisher 1978).
+    A group is covered as well as its centre is like the most similar row so far, and counts by its size (see
+    `evaluate.facility_location`).
 
     Args:
         chosen: of length 1.
         found: the groups.
         covered: [m, d] rows that are labelled already.
     """
-    centres = functional.normalize(found.centres, dim=1)
-    alike = centres @ chosen.T  # [groups, k]
-    best = (centres @ covered.T).amax(1) if len(covered) else alike.new_full((len(centres),), -1.0)
-    left = torch.ones(len(chosen), dtype=torch.bool)
-    order = []
-    for _ in range(len(chosen)):
-        gain = found.sizes.to(alike.dtype) @ (alike - best[:, None]).clamp_min(0)  # [k]
-        number = int(gain.masked_fill(~left, -1).argmax())
-        left[number] = False
-        order.append(number)
-        best = torch.maximum(best, alike[:, number])
-    return torch.tensor(order, dtype=torch.int64)
+    centres = functional.normalize(found.centres, dim=1)  # [groups, d]
+    start = (centres @ covered.T).amax(1) if len(covered) else centres.new_full((len(centres),), -1.0)
+    return greedy_order(chosen @ centres.T, found.sizes.to(centres.dtype), start, len(chosen))
 
 
 def _fewest_labels_first(labelled: Tensor, sizes: Tensor, available: list[int], count: int) -> list[int]:

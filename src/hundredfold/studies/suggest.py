@@ -154,6 +154,8 @@ def suggest(
         page=page,
     )
     if table:
+        if not overwrite:  # somebody may have typed meanwhile
+            check_replaceable(table, known_labels(images))
         write_table(table, images, result.positions.tolist(), result.why)
     if page:
         _write_page(result, images, page, command=result.next_command(run, source))
