@@ -40,6 +40,7 @@ CORE = ("click", "jinja2", "rich", "safetensors.torch", "sklearn.linear_model", 
 # Extra -> its package, and a statement that fails where the extra cannot be used; a bare import can still succeed.
 EXTRAS = {
     "hf": ("transformers", "from transformers import ViTModel"),
+    "index": ("faiss-cpu", "import faiss"),
     "parquet": ("pyarrow", "import pyarrow.parquet"),
     "tensorboard": ("tensorboard", "from torch.utils.tensorboard import SummaryWriter"),
 }

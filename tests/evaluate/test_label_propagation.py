@@ -146,12 +146,31 @@ def test_reach_is_measured_by_what_labels_get_from_the_others() -> None:
     for kept, out in stratified_folds(LABELS, seed=4):
         sent = spread(graph, KNOWN[kept], LABELS[kept], CLASSES).sum(1)
         got |= {place: 2 * float(sent[KNOWN[place]]) for place in out.tolist()}  # each of two folds has half of them
-    median = sorted(got.values())[(len(got) - 1) // 2]
-    assert found.usual == pytest.approx(median, rel=1e-3)
-    torch.testing.assert_close(found.reach(), found.mass.sum(1) / median, atol=1e-3, rtol=1e-3)
+    medians = []
+    for label in range(CLASSES):
+        own = sorted(value for place, value in got.items() if int(LABELS[place]) == label)
+        medians.append(own[(len(own) - 1) // 2])
+    assert found.usual.tolist() == pytest.approx(medians, rel=1e-3)
+    by_class = torch.tensor(medians)[found.mass.argmax(1)]
+    torch.testing.assert_close(found.reach(), found.mass.sum(1) / by_class, atol=1e-3, rtol=1e-3)
     assert torch.equal(found.apart(), found.reach() < label_propagation.APART)
-    few = propagate(graph, KNOWN[:3], LABELS[:3], CLASSES, seed=4)  # no folds: of all images
-    assert few.usual == pytest.approx(float(few.mass.sum(1).median()), rel=1e-4)
+    few = propagate(graph, KNOWN[:3], LABELS[:3], CLASSES, seed=4)  # no folds: of all images that a class gets
+    for label in range(CLASSES):
+        own = few.mass.sum(1)[few.mass.argmax(1) == label]
+        expected = own.median() if len(own) else few.mass.sum(1).median()
+        assert float(few.usual[label]) == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_a_common_class_is_not_apart_because_a_rare_one_has_as_many_labels() -> None:
+    rng = torch.Generator().manual_seed(0)
+    centres = 5 * torch.eye(6)[:2]
+    features = torch.cat(
+        [centres[0] + torch.randn(400, 6, generator=rng), centres[1] + torch.randn(12, 6, generator=rng)]
+    )
+    known = torch.cat([torch.arange(10), torch.arange(400, 410)])
+    found = propagate(neighbour_graph(features), known, torch.arange(2).repeat_interleave(10), 2, seed=0)
+    assert found.usual[1] > 3 * found.usual[0], "the rare class is reached by more"
+    assert found.apart().float().mean() < 0.2
 
 
 def test_images_of_no_labelled_kind_are_apart() -> None:

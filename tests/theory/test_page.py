@@ -39,7 +39,7 @@ def test_the_intervals_named_are_those_of_the_theorem_and_hold_the_variances() -
 @pytest.mark.parametrize("record", ["mnist_100_labels", "mnist_one_epoch", "fashion_mnist_100_labels"])
 def test_what_is_said_of_trained_networks_is_in_their_records(record: str) -> None:
     found = json.loads((ROOT / "benchmarks" / f"{record}.json").read_text())["similarity"]
-    assert "within 0.0002 of 0; positives are at 0.93 to 0.95; and the negatives vary, by 0.05\nto 0.10" in PAGE
-    assert abs(found["negative_mean"]) < 0.0002
-    assert 0.925 < found["positive_mean"] < 0.955
+    assert "within 0.0003 of 0; positives are at 0.87 to 0.95; and the negatives vary, by 0.05\nto 0.10" in PAGE
+    assert abs(found["negative_mean"]) < 0.0003
+    assert 0.865 < found["positive_mean"] < 0.955
     assert 0.045 < found["negative_variance"] < 0.105

@@ -55,14 +55,15 @@ class Propagation:
         mass: [n, classes] >= 0: how much of each class reaches an image; all zero where no label does.
         held_out: [l, classes] the same at each labelled image from the labels of the other folds; None where there are
             too few labels for folds.
-        usual: how much reaches a labelled image from the others, the median; what `reach` is measured by.
+        usual: [classes] how much reaches a labelled image of a class from the others, the median; what `reach` is
+            measured by, for each class since a rare one with as many labels is reached by more.
         cross_validation: accuracy on the labels in cross-validation, or None where there are too few.
     """
 
     graph: NeighbourGraph
     mass: Tensor
     held_out: Tensor | None
-    usual: float
+    usual: Tensor
     cross_validation: float | None
 
     def distributions(self) -> Tensor:
@@ -75,7 +76,7 @@ class Propagation:
         It tells images of no labelled kind: among 10,000 digits of which 8 and 9 had no label, it was below 0.5 for
         85 % of those two and for 0.3 % of the others; with pictures of clothes among the digits, for all of those.
         """
-        return self.mass.sum(1) / max(self.usual, 1e-30)
+        return self.mass.sum(1) / self.usual[self.mass.argmax(1)].clamp_min(1e-30)
 
     def apart(self) -> Tensor:
         """[n] booleans: images that nothing labelled is like (`reach` below 0.5)."""
@@ -130,15 +131,21 @@ def propagate(
         mass += sent  # the system is linear: what the folds send adds up
         own[part] = sent[known[part]]
     held_out = (mass[known] - own).clamp_min(0)
-    usual = (held_out if folds else mass).sum(1).median() * (len(folds) / (len(folds) - 1) if folds else 1)
     right = (held_out.argmax(1) == labels).float().mean()
     return Propagation(
         graph=graph,
         mass=mass.float(),
         held_out=shares(held_out.float()) if folds else None,
-        usual=float(usual),
+        usual=_usual(held_out, labels, len(folds)) if folds else _usual(mass, mass.argmax(1), 0),
         cross_validation=float(right) if folds else None,
     )
+
+
+def _usual(mass: Tensor, classes_of: Tensor, folds: int) -> Tensor:
+    """[classes] medians of how much reaches the rows [n, classes] of a class; of all rows for a class without one."""
+    total = mass.sum(1).float() * (folds / (folds - 1) if folds else 1)  # a fold's own labels were left out
+    of_class = [total[classes_of == label] for label in range(mass.shape[1])]
+    return torch.stack([(some if len(some) else total).median() for some in of_class])
 
 
 def spread(graph: NeighbourGraph, known: Tensor, labels: Tensor, classes: int, *, alpha: float = ALPHA) -> Tensor:
