@@ -19,8 +19,8 @@ from hundredfold.evaluate.label_propagation import (
 )
 
 CLASSES = 3
-KNOWN = torch.tensor([0, 1, 2, 5, 7, 9, 12, 14])
-LABELS = torch.tensor([0, 1, 2, 2, 1, 0, 0, 2])
+KNOWN = torch.tensor([0, 1, 2, 5, 7, 9, 12, 14, 16])
+LABELS = torch.tensor([0, 1, 2, 2, 1, 0, 0, 2, 1])  # as many of each class
 
 
 def blobs(n: int = 30, d: int = 4, noise: float = 0.8) -> tuple[torch.Tensor, torch.Tensor]:
@@ -120,13 +120,27 @@ def test_cross_validation_is_propagating_without_each_fold() -> None:
     graph = neighbour_graph(features)
     found = propagate(graph, KNOWN, LABELS, CLASSES, seed=4)
     folds = stratified_folds(LABELS, seed=4)
-    assert found.held_out is not None and len(folds) == 2
+    assert found.held_out is not None and len(folds) == 3
     right = 0
     for kept, out in folds:
         other = shares(spread(graph, KNOWN[kept], LABELS[kept], CLASSES).float())[KNOWN[out]]
         torch.testing.assert_close(found.held_out[out], other, atol=1e-3, rtol=0)
         right += int((other.argmax(1) == LABELS[out]).sum())
     assert found.cross_validation == pytest.approx(right / len(LABELS)) and 0 < right < len(LABELS)
+
+
+def test_each_class_gives_off_as_much_in_all() -> None:
+    """Six labels of one class, two and one of the others: a label counts n / (classes with a label * its class's)."""
+    features, _ = blobs()
+    labels = torch.tensor([0, 0, 2, 0, 0, 0, 0, 2, 1])
+    found = propagate(neighbour_graph(features), KNOWN, labels, CLASSES + 1, seed=0)
+    right = one_hot(30, KNOWN, labels, CLASSES + 1)
+    for row in right:
+        for label, count in ((0, 6), (1, 1), (2, 2)):
+            row[label] *= 9 / (3 * count)
+    wanted = torch.tensor(solved(by_loops(features, NEIGHBOURS), right, ALPHA))
+    torch.testing.assert_close(found.mass, wanted, atol=5e-5, rtol=1e-3)
+    assert not found.mass[:, 3].any(), "nothing of a class without a label"
 
 
 def test_without_a_second_label_of_a_class_there_is_no_cross_validation() -> None:
@@ -145,7 +159,7 @@ def test_reach_is_measured_by_what_labels_get_from_the_others() -> None:
     got = {}
     for kept, out in stratified_folds(LABELS, seed=4):
         sent = spread(graph, KNOWN[kept], LABELS[kept], CLASSES).sum(1)
-        got |= {place: 2 * float(sent[KNOWN[place]]) for place in out.tolist()}  # each of two folds has half of them
+        got |= {place: 3 / 2 * float(sent[KNOWN[place]]) for place in out.tolist()}  # two thirds of the labels sent it
     medians = []
     for label in range(CLASSES):
         own = sorted(value for place, value in got.items() if int(LABELS[place]) == label)
@@ -294,3 +308,17 @@ def test_the_graph_keeps_what_it_was_made_of() -> None:
     before = features.clone()
     graph = neighbour_graph(features)
     assert isinstance(graph, NeighbourGraph) and torch.equal(features, before)
+
+
+def test_a_class_with_many_labels_does_not_flood_one_with_a_single() -> None:
+    """Two clusters that touch, forty labels in one and two in the other: each keeps its own images."""
+    rng = torch.Generator().manual_seed(1)
+    centres = 2.4 * torch.eye(8)[:2]
+    features = torch.cat([centres[label] + torch.randn(200, 8, generator=rng) * 0.7 for label in (0, 1)])
+    truth = torch.arange(2).repeat_interleave(200)
+    known, labels = torch.cat([torch.arange(40), torch.tensor([200, 201])]), torch.tensor([0] * 40 + [1] * 2)
+    graph = neighbour_graph(features)
+    flooded = spread(graph, known, labels, 2).argmax(1)
+    found = propagate(graph, known, labels, 2, seed=0).mass.argmax(1)
+    recall = [float((said[200:] == truth[200:]).float().mean()) for said in (flooded, found)]
+    assert recall[1] > 0.9 > recall[0], recall

@@ -124,10 +124,13 @@ def propagate(
         alpha: share of its neighbours' labels that an image takes over, 0..1 (not 1).
     """
     folds = stratified_folds(labels, seed=seed)
+    # Each class gives off as much in all, however many labels it has, or one with forty floods one with a single label.
+    counts = labels.bincount(minlength=classes).double()
+    weight = len(labels) / (counts.clamp_min(1) * (counts > 0).sum())  # [classes], 1 where labels are even
     mass = torch.zeros(len(graph.features), classes, dtype=torch.float64)
     own = torch.zeros(len(labels), classes, dtype=torch.float64)  # what labels get from their own fold
     for part in [held_out for _, held_out in folds] or [torch.arange(len(labels))]:
-        sent = spread(graph, known[part], labels[part], classes, alpha=alpha)
+        sent = spread(graph, known[part], labels[part], classes, alpha=alpha) * weight
         mass += sent  # the system is linear: what the folds send adds up
         own[part] = sent[known[part]]
     held_out = (mass[known] - own).clamp_min(0)
