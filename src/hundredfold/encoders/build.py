@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from pydantic import TypeAdapter
+from torch import nn
 
 import hundredfold.encoders
 from hundredfold.encoders import huggingface
@@ -69,6 +70,36 @@ def encoder(
     if name.startswith(huggingface.PREFIX):
         return _seeded(seed, lambda: huggingface.build_named(spec))
     return _seeded(seed, lambda: _build(spec))
+
+
+def decoder(encoder: Encoder, *, inputs: int) -> nn.Module:
+    """The encoder's mirror image, newly drawn from torch's global generator, as layers are.
+
+    Args:
+        encoder: what to mirror.
+        inputs: length of the codes that it turns into images.
+
+    Returns:
+        A network [b, inputs] -> [b, channels, height, width] of the encoder's images, without a last activation.
+
+    Raises:
+        SettingsError: the encoder is of a kind that has no mirror image.
+    """
+    spec = encoder.spec
+    if spec.name not in mirrored():
+        raise SettingsError(
+            [f"the encoder {spec.name} cannot be mirrored: there is no decoder for it"],
+            fix=f"use --encoder {' or '.join(mirrored())}, or a method that needs no decoder, such as simclr",
+        )
+    module = _module(spec.name)
+    config = merge(module.Config(), spec.settings, where="encoder_settings.")
+    network: nn.Module = module.mirror(inputs, spec.channels, (spec.height, spec.width), config)
+    return network
+
+
+def mirrored() -> tuple[str, ...]:
+    """The encoders that have a mirror image, sorted."""
+    return tuple(name for name in names() if hasattr(_module(name), "mirror"))
 
 
 def rebuild(spec: EncoderSpec, *, seed: int = 0) -> Encoder:

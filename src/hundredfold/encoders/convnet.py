@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from hundredfold.encoders.decoders import Decoder
 from hundredfold.errors import SettingsError
 
 
@@ -98,6 +99,12 @@ def build(channels: int, size: tuple[int, int], config: Config) -> tuple[nn.Modu
             fix=f"use at most {blocks} widths" if blocks else "use images of at least 2x2",
         )
     return ConvNet(channels, size, config), config.features
+
+
+def mirror(inputs: int, channels: int, size: tuple[int, int], config: Config) -> nn.Module:
+    """The way back: codes [b, inputs] -> [b, channels, height, width], through the widths in reverse order."""
+    sizes = [(size[0] >> halvings, size[1] >> halvings) for halvings in range(len(config.widths) + 1)]
+    return Decoder(inputs, config.features, config.widths[::-1], sizes[::-1], channels)
 
 
 def _block(channels: int, width: int, dropout: float) -> nn.Sequential:

@@ -12,6 +12,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from hundredfold.encoders.decoders import Decoder
+
 SMALL = 64  # pixels of the shorter side up to which "auto" takes the small stem
 WIDTHS = (64, 128, 256, 512)
 
@@ -60,7 +62,7 @@ class Block(nn.Module):
 
 def build(channels: int, size: tuple[int, int], config: Config) -> tuple[nn.Module, int]:
     """The network and the length of its features (512), for images of `channels` and any size (height, width)."""
-    small = min(size) <= SMALL if config.stem == "auto" else config.stem == "small"
+    small = _is_small(size, config)
     stages: list[nn.Module] = []
     before = WIDTHS[0]
     for width in WIDTHS:
@@ -71,6 +73,20 @@ def build(channels: int, size: tuple[int, int], config: Config) -> tuple[nn.Modu
     network = nn.Sequential(stem, *stages, nn.AdaptiveAvgPool2d(1), nn.Flatten(1))
     _initialise(network, zero_last=config.zero_last)
     return network, WIDTHS[-1]
+
+
+def mirror(inputs: int, channels: int, size: tuple[int, int], config: Config) -> nn.Module:
+    """The way back: codes [b, inputs] -> [b, channels, height, width], a doubling for each halving; no residuals."""
+    before = WIDTHS[:1] if _is_small(size, config) else (WIDTHS[0], WIDTHS[0], WIDTHS[0])  # the large stem halves twice
+    sizes = [size]
+    for _ in (*before[1:], *WIDTHS[1:]):
+        sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))  # a stride of 2 rounds up
+    widths = (*before[1:], *WIDTHS[1:])[::-1]
+    return Decoder(inputs, WIDTHS[-1], widths, sizes[::-1], channels)
+
+
+def _is_small(size: tuple[int, int], config: Config) -> bool:
+    return min(size) <= SMALL if config.stem == "auto" else config.stem == "small"
 
 
 def _small_stem(channels: int) -> nn.Sequential:

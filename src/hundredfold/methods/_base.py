@@ -17,9 +17,14 @@ class Method(nn.Module, ABC):
 
     Attributes:
         encoder: what training is for, and all that outlives it.
+        needs_encoder: name of the only encoder that it can train, or empty.
+        learns_from_labels: whether batches bring it the labels of images that have one. Only `pretrain` runs such a
+            method: where few labels are to be learnt from, it must not have seen the others.
     """
 
     encoder: Encoder
+    needs_encoder: str = ""
+    learns_from_labels: bool = False
 
     @abstractmethod
     def views(self, batch: ImageBatch, rng: torch.Generator) -> Any:
@@ -34,6 +39,10 @@ class Method(nn.Module, ABC):
 
     def project(self, views: Any) -> tuple[Tensor, Tensor] | None:
         """The two sets of vectors [b, d] that the loss compares, for diagnostics; None where it compares none."""
+        return None
+
+    def answer(self, views: Any) -> tuple[Tensor, Tensor] | None:
+        """(answers, right answers), [m] int64 each, of a task that asks for one of some; None where it does not."""
         return None
 
     def levels(self, batch_size: int) -> tuple[float | None, float | None]:

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from hundredfold.encoders._base import Encoder
 from hundredfold.errors import SettingsError, unknown_name
@@ -20,7 +21,7 @@ from hundredfold.random import derive
 from hundredfold.settings import merge
 from hundredfold.views.chain import Chain
 
-FAMILIES = ("contrastive",)  # of pre-training; `labelled` has its own way in, the models of `evaluate`
+FAMILIES = ("contrastive", "generative", "pretext")  # of pre-training; `labelled` has its own way in, the models of `evaluate`
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,12 +33,16 @@ class MethodInfo:
         family: the folder's name.
         summary: first sentence of the file.
         paper: where it comes from.
+        encoder: the only encoder that it can train, or empty.
+        learns_from_labels: whether it takes labels where there are some.
     """
 
     name: str
     family: str
     summary: str
     paper: str
+    encoder: str = ""
+    learns_from_labels: bool = False
 
 
 def names() -> tuple[MethodInfo, ...]:
@@ -83,6 +88,30 @@ def build(name: str, encoder: Encoder, chain: Chain, settings: Mapping[str, Any]
         return kind(encoder, chain, chosen)
 
 
+def info(name: str) -> MethodInfo:
+    """What there is to tell of one method.
+
+    Raises:
+        SettingsError: no such method.
+    """
+    if name not in _modules():
+        raise SettingsError([unknown_name("method", name, _modules())])
+    return _info(_modules()[name])
+
+
+def doubts(name: str, images: Tensor) -> tuple[str, ...]:
+    """Sentences on what speaks against a method's hypothesis in these images; none if it has none, or nothing does.
+
+    A method that has one brings a function `doubts(images) -> list of sentences` in its file.
+
+    Args:
+        name: the method.
+        images: [n, c, h, w] float32 in 0..1, a few hundred, in random order.
+    """
+    ask = getattr(_modules()[name], "doubts", None)
+    return tuple(ask(images)) if ask else ()
+
+
 @cache
 def _modules() -> dict[str, ModuleType]:
     here = Path(__file__).parent
@@ -108,4 +137,12 @@ def _info(module: ModuleType) -> MethodInfo:
     paragraphs = [" ".join(part.split()) for part in text.split("\n\n")]
     paper = next((part.removeprefix("Source: ") for part in paragraphs if part.startswith("Source: ")), "")
     family, name = module.__name__.split(".")[-2:]
-    return MethodInfo(name=name, family=family, summary=paragraphs[0], paper=paper)
+    kind = _method_class(module)
+    return MethodInfo(
+        name=name,
+        family=family,
+        summary=paragraphs[0],
+        paper=paper,
+        encoder=kind.needs_encoder,
+        learns_from_labels=kind.learns_from_labels,
+    )
