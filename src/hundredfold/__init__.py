@@ -21,13 +21,20 @@ if TYPE_CHECKING:
     from hundredfold.estimators.classifier import FewLabelClassifier as FewLabelClassifier
     from hundredfold.estimators.transformer import SelfSupervisedTransformer as SelfSupervisedTransformer
     from hundredfold.records import RunResult as RunResult
+    from hundredfold.studies.anomalies import anomalies as anomalies
     from hundredfold.studies.batch_size import study_batch_size as study_batch_size
+    from hundredfold.studies.cluster import cluster as cluster
+    from hundredfold.studies.denoise import denoise as denoise
     from hundredfold.studies.few_labels import evaluate as evaluate
     from hundredfold.studies.few_labels import pretrain as pretrain
     from hundredfold.studies.few_labels import run as run
+    from hundredfold.studies.generate import generate as generate
     from hundredfold.studies.inference import embed as embed
     from hundredfold.studies.inference import predict as predict
+    from hundredfold.studies.interpolate import interpolate as interpolate
+    from hundredfold.studies.map_features import map_features as map_features
     from hundredfold.studies.methods import study_methods as study_methods
+    from hundredfold.studies.reconstruct import reconstruct as reconstruct
     from hundredfold.studies.suggest import Suggestions as Suggestions
     from hundredfold.studies.suggest import suggest as suggest
     from hundredfold.study_records import StudyResult as StudyResult
@@ -40,14 +47,21 @@ _PUBLIC = {
     "SelfSupervisedTransformer": "hundredfold.estimators.transformer",
     "StudyResult": "hundredfold.study_records",
     "Suggestions": "hundredfold.studies.suggest",
+    "anomalies": "hundredfold.studies.anomalies",
+    "cluster": "hundredfold.studies.cluster",
+    "denoise": "hundredfold.studies.denoise",
     "embed": "hundredfold.studies.inference",
     "evaluate": "hundredfold.studies.few_labels",
+    "generate": "hundredfold.studies.generate",
+    "interpolate": "hundredfold.studies.interpolate",
     "load_encoder": "hundredfold.encoders.folder",
     "losses": "",
+    "map_features": "hundredfold.studies.map_features",
     "methods": "",
     "predict": "hundredfold.studies.inference",
     "pretrain": "hundredfold.studies.few_labels",
     "read": "hundredfold.data.read",
+    "reconstruct": "hundredfold.studies.reconstruct",
     "run": "hundredfold.studies.few_labels",
     "study_batch_size": "hundredfold.studies.batch_size",
     "study_methods": "hundredfold.studies.methods",

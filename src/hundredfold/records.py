@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
+from hundredfold.task_records import TaskFindings
 from hundredfold.trust_records import Interval, Mistake, PoolFindings, Suspect, Trust
 
 SCHEMA = 1
@@ -271,6 +272,7 @@ class RunResult:
         records: one for each model, label count and draw.
         summary: model -> label count (as text) -> interval over the draws.
         similarity: on held-out images, or None.
+        task: how the task of pre-training was solved on held-out images, or None where it compares views instead.
         chosen: the model handed over, or None if nothing was labelled.
         mistakes: the chosen model's most confident errors.
         trust: how far to trust the chosen model, or None if there was nothing to test on.
@@ -291,6 +293,7 @@ class RunResult:
     records: tuple[Score, ...] = ()
     summary: dict[str, dict[str, Interval]] = dataclasses.field(default_factory=dict)
     similarity: Similarity | None = None
+    task: TaskFindings | None = None
     chosen: Chosen | None = None
     mistakes: tuple[Mistake, ...] = ()
     trust: Trust | None = None

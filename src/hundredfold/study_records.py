@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from hundredfold.records import SCHEMA, DataSummary, Interval, Score, Similarity, TrainingResult
+from hundredfold.task_records import TaskFindings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +20,7 @@ class StudyCell:
         settings: what makes it different from the others, by the settings' names ("method", "plan.batch_size", ...).
         training: the pre-training, or None where nothing was pre-trained.
         similarity: on held-out images at the end of it, or None.
+        task: how the task of pre-training was solved on held-out images, or None where it compares views instead.
         summary: model -> label count (as text) -> interval over the draws.
         verdict: sentences on this cell's representation and training.
         healthy: whether they name no illness; None where nothing could be looked at.
@@ -30,6 +32,7 @@ class StudyCell:
     settings: dict[str, Any]
     training: TrainingResult | None = None
     similarity: Similarity | None = None
+    task: TaskFindings | None = None
     summary: dict[str, dict[str, Interval]] = field(default_factory=dict)
     verdict: tuple[str, ...] = ()
     healthy: bool | None = None

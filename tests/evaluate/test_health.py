@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from hundredfold.evaluate import health
-from hundredfold.evaluate.health import ILLNESSES, diagnose, illnesses
+from hundredfold.evaluate.diagnosis import ILLNESSES
+from hundredfold.evaluate.health import diagnose, illnesses
 from hundredfold.evaluate.similarity import similarity
 from hundredfold.records import EpochRecord, TrainingResult
 

@@ -1,4 +1,4 @@
-"""Studies as they are written, made up from a seed: four methods and one that failed, and batch sizes over seeds."""
+"""Studies as they are written, made up from a seed: seven methods and one that failed, batch sizes over seeds."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from hundredfold.records import (
     to_json,
 )
 from hundredfold.study_records import StudyCell, StudyResult
+from hundredfold.task_records import TaskFindings
 
 LABELS = 100
 METHODS = {  # method -> (probe's accuracy, mean and spread of negative similarities, images a second, MiB, seconds)
@@ -28,11 +29,38 @@ METHODS = {  # method -> (probe's accuracy, mean and spread of negative similari
     "byol": (0.712, 0.951, 0.02, 1_120.0, 655, 1_020.0),
     "vicreg": (0.865, 0.03, 0.33, 1_790.0, 498, 661.0),
 }
+TASKS = {  # method without views -> (probe's accuracy, losses of its three epochs, how its task was solved)
+    "rotation": (
+        0.801,
+        (1.21, 0.35, 0.118),
+        TaskFindings(images=1000, effective_rank=88.6, dimensions=512, accuracy=0.9712, chance=0.25),
+    ),
+    "autoencoder": (
+        0.812,
+        (0.092, 0.061, 0.048),
+        TaskFindings(images=1000, effective_rank=41.2, dimensions=512, explained=0.8234, constant=0.79),
+    ),
+    "vae": (
+        0.836,
+        (310.2, 262.4, 248.9),
+        TaskFindings(
+            images=1000,
+            effective_rank=57.9,
+            dimensions=512,
+            explained=0.7118,
+            constant=0.66,
+            latent=20,
+            active_units=14,
+            kl=15.3,
+            negative_elbo=248.1,
+        ),
+    ),
+}
 SIZES, WEIGHTS, TEMPERATURES, SEEDS = (16, 64, 256), (0.0, 30.0), (0.2, 1.0), (0, 1, 2)
 
 
 def methods_study(*, draws: int = 5, seed: int = 0) -> StudyResult:
-    """Four methods with everything filled in, one of them collapsed, and a fifth that diverged."""
+    """Four methods that compare views, one of them collapsed, three that do not, and one that diverged."""
     rng = np.random.default_rng(seed)
     cells, records = [], []
     for method, (accuracy, mean, spread, speed, memory, seconds) in METHODS.items():
@@ -59,6 +87,25 @@ def methods_study(*, draws: int = 5, seed: int = 0) -> StudyResult:
                 ),
                 healthy=not ill,
                 seconds=seconds + 31,
+            )
+        )
+    for method, (accuracy, losses, solved) in TASKS.items():
+        values = {
+            "linear_probe": [float(accuracy + 0.006 * rng.normal()) for _ in range(draws)],
+            "knn": [float(accuracy - 0.05 + 0.008 * rng.normal()) for _ in range(draws)],
+        }
+        settings = {"method": method}
+        records += [score(m, d, v, settings) for m, each in values.items() for d, v in enumerate(each)]
+        cells.append(
+            StudyCell(
+                name=method,
+                settings=settings,
+                training=training(2_100.0, 350 * 2**20, 410.0, losses),
+                task=solved,
+                summary={m: {str(LABELS): interval(each)} for m, each in values.items()},
+                verdict=(f"Pre-training adds {100 * (accuracy - 0.788):.1f} points over a random encoder (78.8 %).",),
+                healthy=True,
+                seconds=441.0,
             )
         )
     cells.append(
@@ -160,22 +207,22 @@ def data() -> DataSummary:
     )
 
 
-def training(speed: float, peak: float, seconds: float) -> TrainingResult:
-    """Three epochs of which the first is slow."""
+def training(speed: float, peak: float, seconds: float, losses: tuple[float, ...] = (4.9, 4.8, 4.7)) -> TrainingResult:
+    """An epoch for each loss, of which the first is slow."""
     epochs = tuple(
         EpochRecord(
             epoch=epoch,
             step=234 * epoch,
-            loss=5.0 - 0.1 * epoch,
+            loss=loss,
             lr=1e-3,
             images_per_second=speed * (0.5 if epoch == 1 else 1.0),
             data_wait=0.01,
             seconds=30.0,
         )
-        for epoch in (1, 2, 3)
+        for epoch, loss in enumerate(losses, 1)
     )
     return TrainingResult(
-        steps=702,
+        steps=234 * len(losses),
         parameters=1_804_224,
         batch_size=256,
         epochs=epochs,

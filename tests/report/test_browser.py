@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from hundredfold.exhibit_records import Exhibit, PictureRow, ScatterPlot, Table
+from hundredfold.records import to_json
 from hundredfold.report.page import write_comparison, write_report, write_study_report
 
 
@@ -75,6 +77,29 @@ def opened(browser: Any, path: Path, *, width: int = 1100) -> Opened:
     return seen
 
 
+def hang(folder: Path, names: tuple[str, ...]) -> None:
+    """Exhibits with pictures, points and a table, every text of them one of the names."""
+    (folder / "exhibits").mkdir()
+    for number, kind in enumerate(("reconstruct", "generate", "map", names[0])):
+        exhibit = Exhibit(
+            name=kind,
+            title=names[number],
+            sentences=names,
+            rows=tuple(PictureRow(title=name, key=name, captions=names) for name in names[:2]),
+            plots=(
+                ScatterPlot(title=names[1], x=tuple(range(40)), y=tuple(range(40)), groups=names * 4),
+                ScatterPlot(title="", x=(0.0, 1.0), y=(0.0, 1.0), x_name=names[2], y_name=names[3]),
+            ),
+            tables=(Table(header=names, rows=(names, names)),),
+            command=names[4],
+        )
+        path = folder / "exhibits" / f"{number}.json"
+        path.write_text(to_json(exhibit), encoding="utf-8")
+        pictures = example.picture_arrays(12)
+        stacks = dict.fromkeys(names[:2], pictures["mistakes"])
+        example.save_file(stacks, path.with_suffix(".safetensors"))
+
+
 def hostile_run() -> Any:
     """A run in which every text that comes from outside is one of the ten."""
     run = example.full_run(draws=2)
@@ -136,12 +161,31 @@ def test_on_a_phone_the_page_is_not_wider_than_the_screen(browser: Any, tmp_path
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+@pytest.mark.parametrize("width", [1200, 390])
+def test_exhibits_are_drawn_and_no_wider_than_the_screen(browser: Any, tmp_path: Path, width: int) -> None:
+    folder = example.write_run(tmp_path / "run", example.full_run(draws=1))
+    hang(folder, tuple(f"name {number}" for number in range(10)))
+    page = opened(browser, write_report(folder), width=width).page
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    boxes = [figure.bounding_box() for figure in page.locator("#exhibits figure svg:visible").all()]
+    assert len(boxes) == 8 and all(box and box["width"] > 300 and box["height"] > 200 for box in boxes)
+    images = page.locator("#exhibits img")
+    assert images.count() == 4 * 2 * 12
+    sides = images.evaluate_all("found => found.map(image => image.getBoundingClientRect().width)")
+    assert min(sides) > 25 and max(sides) < 130
+    # The first image of a column and the one below it belong together.
+    first, second = page.locator("#exhibits .stacks li").first.locator("img").all()
+    assert first.bounding_box()["x"] == second.bounding_box()["x"]
+    assert page.locator("#exhibits .point").first.evaluate("one => getComputedStyle(one).strokeLinecap") == "round"
+
+
 def test_ten_hostile_names_run_nothing(browser: Any, tmp_path: Path) -> None:
     folder = example.write_run(tmp_path / "run", hostile_run())
     settings = {f"x{k}": name for k, name in enumerate(HOSTILE)} | {name: k for k, name in enumerate(HOSTILE)}
     (folder / "settings.toml").write_text(example.tomli_w.dumps(settings), encoding="utf-8")
     environment = {name: name for name in HOSTILE}
     (folder / "environment.json").write_text(example.json.dumps(environment), encoding="utf-8")
+    hang(folder, HOSTILE)
     path = write_report(folder)
     second = example.write_run(tmp_path / "plain", example.full_run(draws=2))
     for page in (path, write_comparison([folder, second], tmp_path / "both.html")):
@@ -175,7 +219,7 @@ def hostile_study(study: Any) -> Any:
     return dataclasses.replace(study, source=names[0], encoder=names[3], **changes)
 
 
-@pytest.mark.parametrize(("kind", "least"), [("methods_study", 4), ("batch_size_study", 5)])
+@pytest.mark.parametrize(("kind", "least"), [("methods_study", 8), ("batch_size_study", 5)])
 def test_a_study_is_drawn_and_fetches_nothing(browser: Any, tmp_path: Path, kind: str, least: int) -> None:
     path = write_study_report(studies.write_study(tmp_path / kind, getattr(studies, kind)()))
     seen = opened(browser, path, width=1200)

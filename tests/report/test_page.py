@@ -12,6 +12,7 @@ import pytest
 from hundredfold import atomic
 from hundredfold.errors import DataError, ResourceError
 from hundredfold.report.page import write_comparison, write_report
+from hundredfold.report.wording import method_title
 
 _SPEC = importlib.util.spec_from_file_location("example_run", Path(__file__).with_name("example_run.py"))
 example = importlib.util.module_from_spec(_SPEC)
@@ -171,3 +172,9 @@ def test_the_memory_of_training_is_among_its_facts(tmp_path: Path) -> None:
     training = dataclasses.replace(result.training, peak_bytes=300 * 2**20)
     folder = example.write_run(tmp_path / "measured", dataclasses.replace(result, training=training))
     assert "memory at its peak 300 MiB" in page_text(write_report(folder))
+
+
+def test_new_methods_are_spelt_as_the_literature_does() -> None:
+    titles = {"masked_patch": "Masked patches", "mae": "MAE", "conditional_vae": "Conditional VAE", "jigsaw": "Jigsaw"}
+    assert {name: method_title(name) for name in titles} == titles
+    assert method_title("<b>\u202e") == "<b>\\u202e"

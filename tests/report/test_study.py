@@ -55,8 +55,10 @@ def test_methods_stand_in_the_order_of_their_accuracy_with_the_references_and_th
     _, text = page(tmp_path, result)
     means = {cell.name: cell.summary["linear_probe"]["100"].mean for cell in result.cells if not cell.failure}
     order = sorted(means, key=means.get, reverse=True)
-    titles = {"simclr": "SimCLR", "dcl": "DCL", "byol": "BYOL", "vicreg": "VICReg"}
-    places = [text.index(f"{titles[name]} contrastive") for name in order]
+    titles = {"simclr": "SimCLR contrastive", "dcl": "DCL contrastive", "byol": "BYOL contrastive"}
+    titles |= {"vicreg": "VICReg contrastive", "rotation": "Rotation", "autoencoder": "Autoencoder", "vae": "VAE"}
+    begin = text.index("images/s")  # the head of the table
+    places = [text.index(titles[name], begin) for name in order]
     assert places == sorted(places)
     for name, mean in means.items():
         assert f"{100 * mean:.1f} %" in text, name
@@ -177,3 +179,48 @@ def test_what_is_noted_twice_is_said_once(tmp_path):
     data = dataclasses.replace(result.data, notes=(note,))
     _, text = page(tmp_path, dataclasses.replace(result, data=data, notes=(note,)))
     assert text.count(note) == 1
+
+
+def test_losses_and_solved_tasks_stand_beside_the_accuracy(tmp_path):
+    html, text = page(tmp_path, example.methods_study())
+    shown = {row[0].split()[0]: row for row in rows(html, "methods")[2:]}
+    assert shown["Rotation"][5:7] == ["0.118 from 1.21", "97.1 % chance 25 %"]
+    assert shown["Autoencoder"][5:7] == ["0.048 from 0.092", "82.3 % of variance"]
+    assert shown["SimCLR"][5:7] == ["4.7 from 4.9", ""]
+    # Where no views are compared, the rank is that of the task, and nothing is made up of the rest.
+    assert shown["VAE"][8:12] == ["", "", "", "57.9"] and shown["SimCLR"][11] == "187"
+    assert "Rotation took its own loss down furthest, to 9.8 %, and is number 6 of 7 by accuracy" in text
+    assert "losses of different methods are not comparable" in text
+
+
+def test_every_row_is_as_wide_as_the_head(tmp_path):
+    whole = example.methods_study()
+    views, tasks = whole.cells[:4], whole.cells[4:7]
+    bare = tuple(dataclasses.replace(cell, task=None) for cell in tasks)
+    for cells in (whole.cells, views, tasks, bare, whole.cells[7:], (*tasks, whole.cells[7])):
+        html, _ = page(tmp_path, dataclasses.replace(whole, cells=cells))
+        (table,) = re.findall(r'<table[^>]*id="methods".*?</table>', html, re.DOTALL)
+        widths = []
+        for row in re.findall(r"<tr.*?</tr>", re.sub(r"<svg.*?</svg>", "", table, flags=re.DOTALL), re.DOTALL):
+            spans = re.findall(r'<t[hd](?:\s[^>]*?colspan="(\d+)")?', row)
+            widths.append(sum(int(span or 1) for span in spans))
+        assert len(set(widths[2:])) == 1 and widths[0] == widths[2] == widths[1] + 1, widths
+
+
+def test_methods_that_compare_no_views_alone_have_no_columns_for_them(tmp_path):
+    whole = example.methods_study()
+    html, text = page(tmp_path, dataclasses.replace(whole, cells=whole.cells[4:7]))
+    assert "negative mean" not in " ".join(rows(html, "methods")[1]) and "hills" not in text
+    assert html.count("Loss against epochs: ") == 3
+    html, text = page(tmp_path, dataclasses.replace(whole, cells=whole.cells[:4]))
+    assert "solved" not in rows(html, "methods")[1] and "Of a method that compares no views" not in text
+
+
+def test_a_method_whose_loss_is_below_zero_is_named_and_not_drawn(tmp_path):
+    whole = example.methods_study()
+    below = dataclasses.replace(whole.cells[0], training=example.training(900.0, 2**28, 60.0, (-1.0, -2.0)))
+    _, text = page(tmp_path, dataclasses.replace(whole, cells=(below, *whole.cells[1:])))
+    assert "Not shown, having no loss above zero over two epochs: SimCLR ." in text
+    assert "is number 5 of 6 by accuracy" in text
+    _, text = page(tmp_path, dataclasses.replace(whole, cells=whole.cells[:1]))
+    assert "What that is worth" not in text and "Rank correlation" not in text

@@ -21,4 +21,4 @@ def command(as_json: bool, debug: bool) -> None:
         click.echo(json.dumps([asdict(method) for method in found], indent=1))
     else:
         for method in found:
-            click.echo(f"{method.name:<12} {method.family:<12} {method.summary}")
+            click.echo(f"{method.name:<21} {method.family:<12} {method.summary}")

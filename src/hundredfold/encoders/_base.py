@@ -86,8 +86,12 @@ class Encoder(nn.Module):
             return torch.cat([self._pass_again_later(part) for part in parts])
         return torch.cat([self._pass(part) for part in parts])
 
+    def normalise(self, images: Tensor) -> Tensor:
+        """What the network takes of images [b, c, h, w] in 0..1: each channel less its mean, over its deviation."""
+        return (images - self.mean) / self.std
+
     def _pass(self, images: Tensor) -> Tensor:
-        features: Tensor = self.network((images - self.mean) / self.std)
+        features: Tensor = self.network(self.normalise(images))
         return features
 
     def _pass_again_later(self, images: Tensor) -> Tensor:

@@ -7,20 +7,23 @@ stands beside each.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from hundredfold.evaluate.diagnosis import (
+    COLLAPSED,
+    FLAT,
+    HEALTHY,
+    NOT_LEARNING,
+    OVER_SEPARATED,
+    OVERFITTED,
+    SMALL_BATCH,
+    TOO_COLD,
+    TOO_HOT,
+    Diagnosis,
+    Worth,
+)
+from hundredfold.evaluate.task_health import healthy_task, task_ills
 from hundredfold.records import Similarity, TrainingResult
-
-HEALTHY = "healthy"
-COLLAPSED = "collapsed"
-FLAT = "dimensional collapse"
-OVER_SEPARATED = "over-separated"
-NOT_LEARNING = "not learning"
-SMALL_BATCH = "batch too small"
-TOO_HOT = "temperature too high"
-TOO_COLD = "temperature too low"
-OVERFITTED = "overfitted"
-ILLNESSES = (COLLAPSED, FLAT, OVER_SEPARATED, NOT_LEARNING, SMALL_BATCH, TOO_HOT, TOO_COLD, OVERFITTED)
+from hundredfold.task_records import TaskFindings
 
 # Measured on digits (8x8, 165 steps) and on 4,167 images of MNIST (128 steps), in batches of 128 with a small convnet.
 # In brackets: accuracy of three nearest neighbours with ten labels a class there, 91 and 91 % for SimCLR at its
@@ -60,40 +63,47 @@ MOST_LOST = 0.2
 SETTLED = 200  # steps after which the running statistics that validation uses have caught up
 
 
-@dataclass(frozen=True, kw_only=True)
-class Diagnosis:
-    """One finding.
-
-    Attributes:
-        illness: one of `ILLNESSES`, or `HEALTHY`.
-        sentence: what was seen, with its figure, and what to change.
-    """
-
-    illness: str
-    sentence: str
-
-
-def diagnose(similarity: Similarity | None, training: TrainingResult | None) -> tuple[Diagnosis, ...]:
+def diagnose(
+    similarity: Similarity | None,
+    training: TrainingResult | None,
+    task: TaskFindings | None = None,
+    worth: Worth | None = None,
+) -> tuple[Diagnosis, ...]:
     """What ails a representation and its training; `HEALTHY` alone where nothing does.
 
     Args:
         similarity: on held-out images, or None.
         training: or None.
+        task: how a task that compares no views was solved on held-out images, or None.
+        worth: what it was good for, or None where nothing was learnt from labels.
 
     Returns:
         The findings, the gravest first; none if there is nothing to judge.
     """
     if training and not training.steps:
         return (_untrained(similarity),)
-    ills = (*_distances(similarity, training), *_directions(similarity, training), *_learning(similarity, training))
-    if ills or similarity is None:
+    ills = (
+        *_distances(similarity, training),
+        *_directions(similarity, training),
+        *_learning(similarity, training),
+        *_task_directions(task),
+        *task_ills(task, worth),
+    )
+    if ills:
         return ills
-    return (_healthy(similarity),)
+    if task:
+        return (healthy_task(task),)
+    return (_healthy(similarity),) if similarity else ()
 
 
-def illnesses(similarity: Similarity | None, training: TrainingResult | None) -> tuple[str, ...]:
+def illnesses(
+    similarity: Similarity | None,
+    training: TrainingResult | None,
+    task: TaskFindings | None = None,
+    worth: Worth | None = None,
+) -> tuple[str, ...]:
     """Names of what `diagnose` finds wrong, none if healthy or if there is nothing to judge."""
-    return tuple(found.illness for found in diagnose(similarity, training) if found.illness != HEALTHY)
+    return tuple(found.illness for found in diagnose(similarity, training, task, worth) if found.illness != HEALTHY)
 
 
 def _distances(found: Similarity | None, training: TrainingResult | None) -> Iterator[Diagnosis]:
@@ -119,9 +129,14 @@ def _directions(found: Similarity | None, training: TrainingResult | None) -> It
     if found is None:
         return
     if found.effective_rank < max(2.0, LEAST_RANK * _most(found.dimensions, found.images)):
-        yield _flat_features(found)
+        yield _flat(found.effective_rank, found.dimensions)
     elif _are_flat(found) and not _is_small_batch(found, training):
         yield _flat_projections(found)
+
+
+def _task_directions(task: TaskFindings | None) -> Iterator[Diagnosis]:
+    if task and task.effective_rank < 2.0:
+        yield _flat(task.effective_rank, task.dimensions)
 
 
 def _learning(found: Similarity | None, training: TrainingResult | None) -> Iterator[Diagnosis]:
@@ -221,11 +236,11 @@ def _collapsed(found: Similarity, training: TrainingResult | None) -> Diagnosis:
     )
 
 
-def _flat_features(found: Similarity) -> Diagnosis:
+def _flat(rank: float, dimensions: int) -> Diagnosis:
     return Diagnosis(
         illness=FLAT,
-        sentence=f"The features use few of their dimensions: effective rank {found.effective_rank:.1f} of "
-        f"{found.dimensions}. Train longer, lower the learning rate, or use stronger views.",
+        sentence=f"The features use few of their dimensions: effective rank {rank:.1f} of {dimensions}. Train longer, "
+        "lower the learning rate, or use stronger views.",
     )
 
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from hundredfold.evaluate.diagnosis import Worth
 from hundredfold.evaluate.health import diagnose
 from hundredfold.evaluate.score import wilson
 from hundredfold.records import Interval, Similarity, TrainingResult
+from hundredfold.task_records import TaskFindings
 
 LEAST_GAIN = 0.05  # points: less than what is printed
 FEW_TESTED = 1000  # test images below which their number is spoken of
@@ -26,6 +28,7 @@ def verdict(
     summary: Mapping[str, Mapping[str, Interval]],
     labels: int,
     *,
+    task: TaskFindings | None = None,
     tested: int = 0,
 ) -> tuple[str, ...]:
     """Sentences on the representation, on the training, and on what it was good for.
@@ -34,11 +37,18 @@ def verdict(
         similarity, training: as `diagnose`.
         summary: model -> label count -> accuracy over the draws.
         labels: the count to speak of.
+        task: as `diagnose`.
         tested: number of test images, 0 if unknown.
     """
     at = {model: by[str(labels)] for model, by in summary.items() if str(labels) in by}
-    found = (diagnosis.sentence for diagnosis in diagnose(similarity, training))
+    found = (diagnosis.sentence for diagnosis in diagnose(similarity, training, task, worth(summary, labels)))
     return (*found, *_gain(at), *_small_test(at, tested))
+
+
+def worth(summary: Mapping[str, Mapping[str, Interval]], labels: int) -> Worth | None:
+    """What the features were good for with so many labels, or None where that was not measured."""
+    probe, random = (summary.get(model, {}).get(str(labels)) for model in ("linear_probe", "random_encoder"))
+    return Worth(probe=probe.mean, random=random.mean) if probe and random else None
 
 
 def _gain(at: Mapping[str, Interval]) -> Iterator[str]:

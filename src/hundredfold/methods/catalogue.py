@@ -21,7 +21,7 @@ from hundredfold.random import derive
 from hundredfold.settings import merge
 from hundredfold.views.chain import Chain
 
-FAMILIES = ("contrastive", "generative", "pretext")  # of pre-training; `labelled` has its own way in, the models of `evaluate`
+FAMILIES = ("contrastive", "generative", "pretext")  # `labelled` has its own way in, the models of `evaluate`
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -97,6 +97,12 @@ def info(name: str) -> MethodInfo:
     if name not in _modules():
         raise SettingsError([unknown_name("method", name, _modules())])
     return _info(_modules()[name])
+
+
+def kind(name: str) -> type[Method]:
+    """The class of a method."""
+    found: type[Method] = _method_class(_modules()[name])
+    return found
 
 
 def doubts(name: str, images: Tensor) -> tuple[str, ...]:

@@ -18,10 +18,28 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from hundredfold.errors import DataError
+from hundredfold.exhibit_records import Exhibit
 from hundredfold.records import SCHEMA, RunResult, from_json
 from hundredfold.study_records import StudyResult
 
 Result = TypeVar("Result", RunResult, StudyResult)
+
+EXHIBIT_SCHEMA = Exhibit(name="", title="").schema  # that this version writes, and the newest that it reads
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StoredExhibit:
+    """An exhibit as it was written down.
+
+    Attributes:
+        file: the name of its file, without the ending.
+        record: `exhibits/NAME.json`.
+        pictures: arrays of `exhibits/NAME.safetensors` by key, each [n, c, h, w] uint8; or empty.
+    """
+
+    file: str
+    record: Exhibit
+    pictures: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,6 +53,7 @@ class RunFolder:
         environment: `environment.json`, or empty.
         unlabelled: images that pre-training learnt from, as `splits.json` lists them, or None.
         pictures: arrays of `pictures.safetensors` by name, each [k, c, h, w] uint8; or empty.
+        exhibits: what lies in `exhibits/`, by the names of the files.
         gaps: sentences on what could not be read.
     """
 
@@ -44,6 +63,7 @@ class RunFolder:
     environment: Mapping[str, Any] = field(default_factory=dict)
     unlabelled: int | None = None
     pictures: Mapping[str, np.ndarray] = field(default_factory=dict)
+    exhibits: tuple[StoredExhibit, ...] = ()
     gaps: tuple[str, ...] = ()
 
 
@@ -61,7 +81,8 @@ def read_run(folder: Path) -> RunFolder:
         settings=_toml(folder / "settings.toml", gaps),
         environment=_json(folder / "environment.json", "versions and machine are not shown", gaps),
         unlabelled=len(indices) if isinstance(indices, list) else None,
-        pictures=_pictures(folder / "pictures.safetensors", gaps),
+        pictures=_pictures(folder / "pictures.safetensors", "views and mistakes are shown without pictures", gaps),
+        exhibits=read_exhibits(folder / "exhibits", gaps),
         gaps=tuple(gaps),
     )
 
@@ -99,6 +120,18 @@ def read_result(folder: Path, kind: type[Result]) -> Result:
     return result
 
 
+def read_exhibits(folder: Path, gaps: list[str]) -> tuple[StoredExhibit, ...]:
+    """The exhibits in a folder, by name; for each that cannot be read, or only in part, a sentence goes to `gaps`."""
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        record = _exhibit(path, gaps)
+        if record is None:
+            continue
+        kept = _exhibit_pictures(path.with_suffix(".safetensors"), gaps) if record.rows else {}
+        found.append(StoredExhibit(file=path.stem, record=record, pictures=kept))
+    return tuple(found)
+
+
 def holds_study(folder: Path) -> bool:
     """Whether the `results.json` in a folder is that of a study; False if it is not there or cannot be read."""
     return "study" in _json(folder / "results.json", "", [])
@@ -125,12 +158,33 @@ def _json(path: Path, consequence: str, gaps: list[str]) -> Mapping[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _pictures(path: Path, gaps: list[str]) -> Mapping[str, np.ndarray]:
+def _exhibit(path: Path, gaps: list[str]) -> Exhibit | None:
+    name = f"exhibits/{path.name}"
+    try:
+        record = from_json(Exhibit, path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as problem:
+        why = str(problem).splitlines()[0]  # pydantic goes on with a line for each field
+        gaps.append(f"{name} cannot be read ({why}): it is not shown.")
+        return None
+    if record.schema > EXHIBIT_SCHEMA:
+        gaps.append(f"{name} was written by a newer version: it is not shown.")
+        return None
+    return record
+
+
+def _exhibit_pictures(path: Path, gaps: list[str]) -> Mapping[str, np.ndarray]:
+    if path.is_file():
+        return _pictures(path, "it is shown without pictures", gaps, name=f"exhibits/{path.name}")
+    gaps.append(f"There is no exhibits/{path.name}: it is shown without pictures.")
+    return {}
+
+
+def _pictures(path: Path, consequence: str, gaps: list[str], *, name: str = "") -> Mapping[str, np.ndarray]:
     try:
         arrays = load_file(path)
     except FileNotFoundError:
         return {}
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as problem:
-        gaps.append(f"{path.name} cannot be read ({problem}): views and mistakes are shown without pictures.")
+        gaps.append(f"{name or path.name} cannot be read ({problem}): {consequence}.")
         return {}
     return {name: array for name, array in arrays.items() if array.ndim == 4 and array.dtype == np.uint8}

@@ -22,12 +22,14 @@ from hundredfold.report.confusion import (
     what_is_summed,
 )
 from hundredfold.report.curves import Curve, colours, learning_curve, loss_curve
+from hundredfold.report.exhibits import exhibits_section
 from hundredfold.report.figures.scale import widened
 from hundredfold.report.figures.strip import share_bar, strip, strip_axis
 from hundredfold.report.folder import RunFolder
 from hundredfold.report.provenance import flattened, stages, without_private
 from hundredfold.report.similarity import similarity_curves, similarity_facts, similarity_figure, similarity_sentence
 from hundredfold.report.suspects import suspects_section
+from hundredfold.report.task import task_section
 from hundredfold.report.trust import trust_section
 from hundredfold.report.wording import counted, duration, model_title, percent, points
 
@@ -56,6 +58,8 @@ def run_view(run: RunFolder) -> dict[str, Any]:
         "suspects": suspects_section(run),
         "views": views_section(run),
         "similarity": similarity_section(result),
+        "task": task_section(result),
+        "exhibits": exhibits_section(run.exhibits),
         "data": data_section(result.data),
         "stages": [(stage, share_bar(stage.share, title=stage.name)) for stage in stages(result.seconds)],
         "settings": flattened(run.settings),

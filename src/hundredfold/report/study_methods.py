@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +11,14 @@ from markupsafe import Markup
 
 from hundredfold.evaluate.health import illnesses
 from hundredfold.methods import catalogue
-from hundredfold.records import Interval, Similarity
+from hundredfold.records import EpochRecord, Interval, Similarity
 from hundredfold.report.answer import Answer
 from hundredfold.report.figures.histogram import Hill, histogram
 from hundredfold.report.figures.scale import widened
 from hundredfold.report.figures.strip import strip, strip_axis
 from hundredfold.report.provenance import flattened
 from hundredfold.report.study_cells import NEIGHBOURS, PROBE, interval, varied
+from hundredfold.report.study_tasks import Solved, loss_left, small_loss_curve, tasks_figure, tasks_sentence
 from hundredfold.report.wording import (
     UNKNOWN,
     counted,
@@ -30,9 +31,10 @@ from hundredfold.report.wording import (
     visible,
 )
 from hundredfold.study_records import StudyCell, StudyResult
+from hundredfold.task_records import TaskFindings
 
 METHOD = "method"
-STRIP = 124.0  # px
+STRIP = 112.0  # px
 HISTOGRAM = 350.0  # px
 LONGEST = 90  # characters of an illness
 REFERENCES = {"pixels": "the raw pixels", "random_encoder": "a random encoder"}  # inside a sentence
@@ -58,6 +60,9 @@ class Row:
         probe, knn: accuracy over the draws of labels, or None.
         accuracies: of the probe, draw by draw, if they were kept.
         gain: of the probe over the better reference model, a share; None if there is none.
+        losses: of pre-training at its first and its last epoch, or None without an epoch.
+        solved: how the task was solved on held-out images: a share, and what it is a share of; None if unknown.
+        rank: effective rank of the features and their dimensions, or None.
         state: health in a few words, and whether it is an illness.
         speed: images a second, median over epochs, or None.
         memory: at the peak of training, MiB, or None.
@@ -69,6 +74,9 @@ class Row:
     knn: Interval | None = None
     accuracies: tuple[float, ...] = ()
     gain: float | None = None
+    losses: tuple[float, float] | None = None
+    solved: tuple[float, str] | None = None
+    rank: tuple[float, int] | None = None
     state: tuple[str, bool] = ("", False)
     speed: float | None = None
     memory: float | None = None
@@ -79,15 +87,44 @@ def methods_view(result: StudyResult) -> dict[str, Any]:
     rows = method_rows(result)
     tested = [row for row in rows if row.probe]
     axis = _limits(tested)
-    dimensions = {cell.similarity.dimensions for cell in result.cells if cell.similarity}
+    dimensions = {row.rank[1] for row in rows if row.rank}
+    shown = {
+        "knn": any(row.knn for row in rows),
+        "losses": any(row.losses for row in rows),
+        "solved": any(row.solved for row in rows),
+        "similar": any(row.cell and row.cell.similarity for row in rows),
+    }
     return {
+        **shown,
+        "columns": 7 + shown["knn"] + shown["losses"] + shown["solved"] + 3 * shown["similar"],  # right of the strip
         "rows": [(row, _strip(row, axis) if row.probe else "") for row in rows],
         "axis": strip_axis(axis, percent_tick, width=STRIP),
         "several": any(row.probe.draws > 1 for row in tested if row.probe),
         "references": [row.named.title for row in rows if row.cell is None],
-        "knn": any(row.knn for row in rows),
         "dimensions": dimensions.pop() if len(dimensions) == 1 else None,
-        "cards": [(row, _hills(row)) for row in rows if row.cell and not row.cell.failure],
+        "tasks": tasks_section(rows, references(result)),
+        "alone": any(row.cell and not row.cell.similarity and row.losses for row in rows),
+        "cards": [(row, _card_figure(row)) for row in rows if row.cell and not row.cell.failure],
+    }
+
+
+def tasks_section(rows: Sequence[Row], references: Mapping[str, Interval]) -> dict[str, Any] | None:
+    """How well the tasks were solved beside what the features are worth; None where there is nothing to compare."""
+    compared, left_out = [], []
+    for row in rows:
+        left = loss_left(_epochs(row.cell))
+        if row.probe and left is not None:
+            name, family = row.named.title, row.named.family
+            compared.append(Solved(title=name, family=family, left=left, accuracy=row.probe.mean))
+        elif row.probe and row.cell:
+            left_out.append(row.named.title)
+    if len(compared) < 2:
+        return None
+    best = max(references.items(), key=lambda found: found[1].mean, default=None)
+    return {
+        "figure": tasks_figure(compared, (model_title(best[0]), best[1].mean) if best else None),
+        "sentence": tasks_sentence(compared),
+        "left_out": left_out,
     }
 
 
@@ -143,7 +180,7 @@ def state(cell: StudyCell) -> tuple[str, bool]:
 
 def _row(result: StudyResult, cell: StudyCell, named: Named, reference: float | None) -> Row:
     probe = interval(cell, result.labels)
-    epochs = cell.training.epochs if cell.training else ()
+    epochs = _epochs(cell)
     peak = cell.training.peak_bytes if cell.training else None
     return Row(
         named=named,
@@ -156,10 +193,34 @@ def _row(result: StudyResult, cell: StudyCell, named: Named, reference: float | 
             if (record.model, record.labels, record.settings) == (PROBE, result.labels, cell.settings)
         ),
         gain=probe.mean - reference if probe and reference is not None else None,
+        losses=(epochs[0].loss, epochs[-1].loss) if epochs else None,
+        solved=_share_solved(cell.task),
+        rank=_rank(cell),
         state=state(cell),
         speed=statistics.median(epoch.images_per_second for epoch in epochs) if epochs else None,
         memory=peak / MEBIBYTE if peak is not None else None,
     )
+
+
+def _epochs(cell: StudyCell | None) -> tuple[EpochRecord, ...]:
+    return cell.training.epochs if cell and cell.training else ()
+
+
+def _share_solved(task: TaskFindings | None) -> tuple[float, str] | None:
+    """Of its questions, those answered rightly; of pixels, the variance that is predicted."""
+    if task is None:
+        return None
+    if task.accuracy is not None:
+        return (
+            task.accuracy,
+            f"chance {percent_tick(round(task.chance, 3))}" if task.chance is not None else "of the answers",
+        )
+    return (task.explained, "of variance") if task.explained is not None else None
+
+
+def _rank(cell: StudyCell) -> tuple[float, int] | None:
+    found = cell.similarity or cell.task
+    return (found.effective_rank, found.dimensions) if found else None
 
 
 def _names(result: StudyResult) -> list[Named]:
@@ -199,6 +260,13 @@ def _strip(row: Row, limits: tuple[float, float]) -> Markup:
         description="Dots are draws of labels, the tick is their mean, the bar mean ± 2 standard deviations.",
         width=STRIP,
     )
+
+
+def _card_figure(row: Row) -> Markup:
+    """How its views lie; the loss of a method that compares none."""
+    if row.cell and row.cell.similarity is None:
+        return small_loss_curve(_epochs(row.cell), visible(row.named.title))
+    return _hills(row)
 
 
 def _hills(row: Row) -> Markup:

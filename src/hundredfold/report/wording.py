@@ -23,7 +23,22 @@ TITLES = {
     "pseudo_label": "pseudo-labels",
     "fixmatch": "FixMatch",
 }
-METHODS = {"simclr": "SimCLR", "byol": "BYOL", "moco": "MoCo", "vicreg": "VICReg", "mae": "MAE", "vae": "VAE"}
+METHODS = {
+    "simclr": "SimCLR",
+    "byol": "BYOL",
+    "moco": "MoCo",
+    "vicreg": "VICReg",
+    "rotation": "Rotation",
+    "flip": "Flip",
+    "jigsaw": "Jigsaw",
+    "inpainting": "Inpainting",
+    "masked_patch": "Masked patches",
+    "mae": "MAE",
+    "autoencoder": "Autoencoder",
+    "denoising_autoencoder": "Denoising autoencoder",
+    "vae": "VAE",
+    "conditional_vae": "Conditional VAE",
+}
 
 HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # Unicode categories that show nothing, or move what follows
 JOINERS = "\u200c\u200d"  # part of how Persian and some pictographs are spelt

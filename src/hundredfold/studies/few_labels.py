@@ -19,7 +19,7 @@ from hundredfold.encoders.folder import load_encoder
 from hundredfold.evaluate.health import illnesses
 from hundredfold.evaluate.pool import pool_sentences
 from hundredfold.evaluate.score import summarise
-from hundredfold.evaluate.verdict import verdict
+from hundredfold.evaluate.verdict import verdict, worth
 from hundredfold.methods._base import Method
 from hundredfold.records import BadFile, Chosen, RunResult
 from hundredfold.studies.choice import Choice, choose
@@ -44,6 +44,8 @@ from hundredfold.studies.prepare import Prepared
 from hundredfold.studies.pretraining import new_method, pretrain_stage
 from hundredfold.studies.reuse import check_fit, settings_of
 from hundredfold.studies.run_folder import RunFolder
+from hundredfold.studies.task import task_stage
+from hundredfold.studies.task_exhibits import show_task
 from hundredfold.train.stop import StopRequest
 from hundredfold.train.watch import TensorBoard, Watch
 
@@ -177,8 +179,8 @@ def _pretrain(prepared: Prepared) -> Work:
     def work(folder: RunFolder, talk: Surroundings, stop: StopRequest) -> RunResult:
         require_room(folder.path, needed)
         result, _ = _pretrained(prepared, folder, talk, stop)
-        found = verdict(result.similarity, result.training, {}, 0)
-        return replace(result, verdict=found, illnesses=illnesses(result.similarity, result.training))
+        found = verdict(result.similarity, result.training, {}, 0, task=result.task)
+        return replace(result, verdict=found, illnesses=illnesses(result.similarity, result.training, result.task))
 
     return work
 
@@ -194,8 +196,11 @@ def _pretrained(
         talk.tell(note)
     found, pictures = similarity_stage(method, prepared)
     write_pictures(folder, pictures)
-    result = _result(prepared, notes=notes)
-    return replace(result, seconds={"pretrain": training.seconds}, training=training, similarity=found), method
+    result = replace(_result(prepared, notes=notes), training=training, seconds={"pretrain": training.seconds})
+    if found is None:
+        result = replace(result, task=task_stage(method, prepared))
+        show_task(method, prepared, folder)
+    return replace(result, similarity=found), method
 
 
 def _evaluated(
@@ -212,13 +217,14 @@ def _evaluated(
     result = replace(result, records=records, summary=summarise(records))
     if choice:
         result = _handed_over(result, choice, evaluation, folder)
-    found = verdict(result.similarity, result.training, result.summary, prepared.settings.labels, tested=len(held_out))
+    labels = prepared.settings.labels
+    found = verdict(result.similarity, result.training, result.summary, labels, task=result.task, tested=len(held_out))
     about = pool_sentences(result.pool, prepared.classes) if result.pool else ()
     spent = sum(outcome.seconds for outcome in evaluation.outcomes.values())  # before an interruption included
     return replace(
         result,
         verdict=(*found, *about),
-        illnesses=illnesses(result.similarity, result.training),
+        illnesses=illnesses(result.similarity, result.training, result.task, worth(result.summary, labels)),
         seconds={**result.seconds, "evaluate": max(spent, time.monotonic() - began)},
     )
 

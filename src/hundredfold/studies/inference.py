@@ -11,15 +11,11 @@ import torch
 from torch import Tensor
 
 from hundredfold import atomic
-from hundredfold.data.images import ImageSet
-from hundredfold.data.match import matched, pixel_type
-from hundredfold.data.options import ReadOptions
-from hundredfold.data.read import read
-from hundredfold.encoders._base import EncoderSpec
 from hundredfold.encoders.folder import load_encoder
 from hundredfold.errors import SettingsError, unknown_name
 from hundredfold.evaluate.features import features
 from hundredfold.studies.hand_over import load_classifier
+from hundredfold.studies.run_images import in_form
 from hundredfold.studies.spreadsheet import write_csv
 from hundredfold.train.engine import choose_engine
 
@@ -70,7 +66,7 @@ def embed(run: str | Path, source: Any, *, to: str | Path | None = None, acceler
     write = _writer(to, {".csv": _embedding_csv, ".npz": _embedding_npz, ".parquet": _embedding_parquet})
     encoder = load_encoder(Path(run))
     engine = choose_engine(accelerator=accelerator)
-    parts = _parts(source, encoder.spec)
+    parts = in_form(source, encoder.spec)
     found = Embedding(
         names=tuple(part.name(position) for part in parts for position in range(len(part))),
         features=torch.cat([features(encoder, part, torch.arange(len(part)), engine) for part in parts]),
@@ -89,7 +85,7 @@ def predict(run: str | Path, source: Any, *, to: str | Path | None = None, accel
     write = _writer(to, {".csv": _prediction_csv})
     classifier = load_classifier(Path(run))
     engine = choose_engine(accelerator=accelerator)
-    parts = _parts(source, classifier.encoder.spec)
+    parts = in_form(source, classifier.encoder.spec)
     shares = torch.cat(
         [
             classifier.probabilities(features(classifier.encoder, part, torch.arange(len(part)), engine))
@@ -105,17 +101,6 @@ def predict(run: str | Path, source: Any, *, to: str | Path | None = None, accel
     if write:
         write(found)
     return found
-
-
-def _parts(source: Any, spec: EncoderSpec) -> list[ImageSet]:
-    """The parts of a source in the form that the encoder takes; resized and recoloured as reading would have done."""
-    found = read(source, ReadOptions())
-    size = (spec.height, spec.width)
-    return [
-        matched(part, channels=spec.channels, size=size, dtype=pixel_type(part.pixels))
-        for part in (found.train, found.test)
-        if part is not None and len(part)
-    ]
 
 
 def _writer(to: str | Path | None, kinds: dict[str, Any]) -> Any:

@@ -32,7 +32,8 @@ def study_methods(
 
     Args:
         source: a SOURCE, or arrays.
-        methods: names from `hundredfold.methods.names()`; None takes all.
+        methods: names from `hundredfold.methods.names()`; None takes all that learn without labels, and of those that
+            need an encoder of their own, those whose encoder is asked for, if one is.
         out, config, overrides, resume, overwrite, surroundings, settings: as `run`; they hold for every cell. Settings
             of a method can be given only in a study of one.
 
@@ -74,9 +75,19 @@ def verdict(study: StudyResult) -> tuple[str, ...]:
 
 
 def _variants(parameters: Mapping[str, Any], given: Table) -> list[Variant]:
-    del given
-    chosen = parameters["methods"] if parameters["methods"] is not None else [info.name for info in catalogue.names()]
+    chosen = parameters["methods"] if parameters["methods"] is not None else _comparable(given)
     return [Variant(name=name, settings={"method": name}) for name in dict.fromkeys(chosen)]
+
+
+def _comparable(given: Table) -> list[str]:
+    """The methods that learn without labels and can train the encoder that was asked for, if one was."""
+    asked = given.get("encoder", "auto")
+    settled = asked != "auto" or bool(given.get("encoder_settings"))
+    return [
+        info.name
+        for info in catalogue.names()
+        if not info.learns_from_labels and (not settled or info.encoder in ("", asked))
+    ]
 
 
 def _against_references(study: StudyResult, known: Mapping[str, float]) -> list[str]:

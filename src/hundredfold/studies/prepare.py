@@ -29,6 +29,7 @@ from hundredfold.views.recipe import problems as view_problems
 
 STATISTICS = 10_000  # images that channel means and deviations are taken over
 FINGERPRINTED = 1_000  # images whose pixels tell whether the data are the same as before
+DOUBTED = 500  # images that are asked whether they bear a method's hypothesis out
 ALL_TAKEN = 1_000  # labels of a table up to which a draw takes all of them, if `labels` is not given
 
 
@@ -115,6 +116,7 @@ def prepare(source: Any, given: Table, *, needs_labels: bool) -> Prepared:
             *_left_out(found),
             *reasons,
             *more,
+            *_doubts(settings.method, found.train, parts.pool, seed=settings.seed),
             f"precision: {engine.precision} on {engine.device.type}",
         ),
     )
@@ -220,10 +222,29 @@ def _resolve(
         settings = replace(
             settings, labels=labels, label_counts=tuple(sorted({*counts, labels})), draws=len(parts.draws)
         )
-    settings = replace(settings, method_settings=methods.resolved(settings.method, settings.method_settings))
+    settings = replace(settings, method_settings=_method_settings(settings, found.train))
+    if needs_labels and methods.info(settings.method).learns_from_labels:
+        problems.append(
+            f"{settings.method} learns from all labels there are, so that nothing can be learnt from a few of them "
+            "afterwards: it can only be pre-trained (`hundredfold pretrain`)"
+        )
     if problems:
         raise SettingsError(problems)
     return settings, tuple(notes)
+
+
+def _method_settings(settings: RunSettings, images: ImageSet) -> dict[str, Any]:
+    """All settings of the method; one that learns from labels is told how many classes there are."""
+    found = methods.resolved(settings.method, settings.method_settings)
+    told = methods.info(settings.method).learns_from_labels and not found.get("classes")
+    return {**found, "classes": len(images.classes)} if told else found
+
+
+def _doubts(method: str, images: ImageSet, pool: Tensor, *, seed: int) -> tuple[str, ...]:
+    """What speaks against the method's hypothesis in a few hundred images."""
+    order = torch.randperm(len(pool), generator=generator(seed, "doubts"))[:DOUBTED]
+    shown = as_float(images.take(pool[order].sort().values)).cpu()
+    return tuple(f"{method}: {sentence}" for sentence in methods.doubts(method, shown))
 
 
 def _label_notes(settings: RunSettings, images: ImageSet, parts: Split, fewest: int) -> Iterator[str]:

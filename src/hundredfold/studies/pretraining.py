@@ -17,6 +17,7 @@ from hundredfold.methods.variance_reduced import VarianceReduced
 from hundredfold.random import derive
 from hundredfold.records import TrainingResult
 from hundredfold.studies.examination import examination
+from hundredfold.studies.generator import save_generator
 from hundredfold.studies.prepare import Prepared
 from hundredfold.studies.run_folder import RunFolder
 from hundredfold.studies.several import train_together
@@ -68,6 +69,13 @@ def pretrain_stage(
         train_together(folder, prepared.settings.devices, stop)
     method, result = train_alone(prepared, folder, watches, stop)
     save_encoder(method.encoder, folder.encoder)
+    save_generator(
+        method,
+        folder.generator,
+        name=prepared.settings.method,
+        settings=prepared.settings.method_settings,
+        classes=prepared.classes,
+    )
     return method, result
 
 
@@ -92,15 +100,19 @@ def train_alone(
 
 
 def loaders(prepared: Prepared) -> tuple[Loader, Loader | None]:
-    """Batches to learn from and, unless there are too few images, batches for the validation loss; no labels."""
+    """Batches to learn from and, unless there are too few images, batches for the validation loss.
+
+    Without labels, but for a method that takes them.
+    """
     settings, parts = prepared.settings, prepared.split
-    unlabelled = prepared.images.without_labels().to(prepared.engine.device)
+    labelled = methods.info(settings.method).learns_from_labels
+    images = (prepared.images if labelled else prepared.images.without_labels()).to(prepared.engine.device)
     seed = derive(settings.seed, "loader")
     share = {"rank": distributed.rank(), "world": distributed.world(), "batch_size": settings.plan.batch_size}
-    train = Loader(images=unlabelled, index=parts.pool, seed=seed, **share)
+    train = Loader(images=images, index=parts.pool, seed=seed, **share)
     if not settings.plan.validate:
         return train, None
-    return train, Loader(images=unlabelled, index=parts.validation, seed=derive(seed, "validation"), **share)
+    return train, Loader(images=images, index=parts.validation, seed=derive(seed, "validation"), **share)
 
 
 def _take_weights(encoder: Encoder, start: Encoder, name: str) -> None:

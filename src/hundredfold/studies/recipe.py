@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from hundredfold.data.images import ImageSet, as_float
+from hundredfold.methods import catalogue as methods
 from hundredfold.settings import Table, merge, overlay
 from hundredfold.studies.run_settings import RunSettings
 from hundredfold.train.plan import Plan
@@ -42,14 +43,19 @@ def recommend(given: Table, images: ImageSet, pool: int, validation: int) -> tup
     views, notes = default_views(images.channels, images.size, images.classes, background=background, border=border)
     batch = _batch(pool, validation)
     epochs = _epochs(pool, given.get("plan", {}).get("batch_size", batch))
-    chosen = RunSettings(encoder=_encoder(images), views=views, plan=replace(Plan(), batch_size=batch, epochs=epochs))
+    needed = methods.info(given.get("method", RunSettings().method)).encoder
+    encoder = needed or _encoder(images)
+    chosen = RunSettings(encoder=encoder, views=views, plan=replace(Plan(), batch_size=batch, epochs=epochs))
     wanted = overlay({}, given)
     if wanted.get("encoder") == "auto":
         del wanted["encoder"]
     settings = merge(chosen, wanted)
     reasons: list[str] = []
     if "encoder" not in wanted:
-        reasons.append(f"encoder: {settings.encoder}, for {images.channels}-channel images of {_size(images)}")
+        why = (
+            f"which {settings.method} trains" if needed else f"for {images.channels}-channel images of {_size(images)}"
+        )
+        reasons.append(f"encoder: {settings.encoder}, {why}")
     if "epochs" not in given.get("plan", {}):
         steps = settings.plan.epochs * max(1, pool // settings.plan.batch_size)
         reasons.append(f"epochs: {settings.plan.epochs}, about {steps:,} steps of {settings.plan.batch_size} images")

@@ -33,6 +33,8 @@ WRITTEN = (  # all that a run writes, in the order in which it goes: at no momen
     "suspects.csv",
     "checkpoints",
     "encoder",
+    "generator",
+    "exhibits",
     "classifier",
     "cells",
     "tensorboard",
@@ -95,6 +97,8 @@ class RunFolder:
         self.checkpoints = path / "checkpoints"
         self.cells = path / "cells"
         self.encoder = path / "encoder"
+        self.generator = path / "generator"
+        self.exhibits = path / "exhibits"
         self.classifier = path / "classifier"
         self.predictions = path / "predictions.csv"
         self.suspects = path / "suspects.csv"

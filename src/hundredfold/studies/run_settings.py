@@ -106,7 +106,10 @@ class RunSettings:
         ):
             if name not in possible:
                 found.append(unknown_name(kind, name, possible))
-        return found + methods.problems(self.method, self.method_settings) + self._encoder_problems()
+        problems = methods.problems(self.method, self.method_settings)
+        if self.variance_reduction and not problems and methods.info(self.method).family != "contrastive":
+            found.append(f"variance_reduction is for methods that compare two views, {self.method} does not")
+        return found + problems + self._encoder_problems()
 
     def _encoder_problems(self) -> list[str]:
         """Of the encoder's name and, where that says which they are, of its settings."""

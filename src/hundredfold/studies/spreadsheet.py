@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hundredfold import atomic
+from hundredfold.errors import SettingsError, unknown_name
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that starts so would be run by a spreadsheet
 
@@ -20,9 +21,21 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) 
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
+    careful = csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_ALL)  # the other leaves a lone \r bare
     for row in (header, *rows):
-        writer.writerow([harmless(cell) for cell in row])
+        cells = [harmless(cell) for cell in row]
+        (careful if any("\r" in cell for cell in cells) else writer).writerow(cells)
     atomic.write_text(path, buffer.getvalue())
+
+
+def check_csv(to: Path | None) -> None:
+    """Raises SettingsError unless `to` is None, or a .csv file in a folder that exists."""
+    if to is None:
+        return
+    if to.suffix != ".csv":
+        raise SettingsError([unknown_name("file type", to.suffix or str(to), [".csv"])])
+    if not to.absolute().parent.is_dir():
+        raise SettingsError([f"--to {to}: there is no folder {to.absolute().parent}"])
 
 
 def harmless(cell: str) -> str:

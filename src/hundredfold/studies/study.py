@@ -205,9 +205,10 @@ def _cell(variant: Variant, here: Place) -> Done:
         settings=dict(variant.settings),
         training=result.training,
         similarity=result.similarity,
+        task=result.task,
         summary=result.summary,
         verdict=result.verdict,
-        healthy=not result.illnesses if result.similarity else None,
+        healthy=not result.illnesses if result.similarity or result.task else None,
         seconds=result.seconds["total"],
     )
     return Done(cell, result)

@@ -1,0 +1,154 @@
+"""The generative model that a run keeps beside its encoder: its folder, written after training and read by name.
+
+`config.json` says which method with which settings around which encoder, `model.safetensors` holds the weights of all
+of it, `manifest.json` their sizes and SHA-256. Nothing in it is ever executed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from pydantic import ValidationError
+from safetensors.torch import load_file
+
+import hundredfold.methods.catalogue as methods
+from hundredfold import atomic
+from hundredfold.encoders._base import EncoderSpec
+from hundredfold.encoders.build import rebuild
+from hundredfold.errors import CheckpointError, SettingsError
+from hundredfold.methods._base import Method
+from hundredfold.methods.generative._generative import GenerativeMethod
+from hundredfold.records import from_json, to_json
+from hundredfold.views.chain import Chain
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+SCHEMA = 1
+
+Asked = TypeVar("Asked", bound=GenerativeMethod)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorFile:
+    """The content of `config.json`.
+
+    Attributes:
+        method: its name.
+        settings: of the method.
+        encoder: what rebuilds the encoder.
+        classes: names in the order of its conditions; empty if it knows none.
+        schema: version of this layout.
+    """
+
+    method: str
+    settings: dict[str, Any]
+    encoder: EncoderSpec
+    classes: tuple[str, ...] = ()
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Generator:
+    """A generative model, ready to use.
+
+    Attributes:
+        model: in evaluation mode, on the CPU.
+        name: of its method.
+        classes: names in the order of its conditions; empty if it knows none.
+        settings: of the method.
+    """
+
+    model: GenerativeMethod
+    name: str
+    classes: tuple[str, ...] = ()
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+def save_generator(
+    method: Method, folder: Path, *, name: str, settings: dict[str, Any], classes: tuple[str, ...]
+) -> None:
+    """Writes `method` to `folder` if it is a generative one; does nothing if not.
+
+    Raises:
+        ResourceError, OutputError: it cannot be written.
+    """
+    if not isinstance(method, GenerativeMethod):
+        return
+    known = classes if method.learns_from_labels else ()
+    atomic.make_folder(folder)
+    file = GeneratorFile(method=name, settings=settings, encoder=method.encoder.spec, classes=known)
+    atomic.write_text(folder / CONFIG, to_json(file))
+    atomic.write_tensors(folder / WEIGHTS, method.state_dict())
+    atomic.write_manifest(folder)
+
+
+def load_generator(run: Path) -> Generator:
+    """The generative model of a run folder.
+
+    Raises:
+        CheckpointError: there is none, it is damaged, or of a later version.
+    """
+    folder = run / "generator"
+    if not folder.is_dir():
+        raise _missing(run)
+    problems = atomic.check_manifest(folder)
+    if problems:
+        raise _refused(folder, "; ".join(problems))
+    file = _read(folder)
+    try:
+        with torch.inference_mode(False):
+            method = methods.build(file.method, rebuild(file.encoder), Chain(()), file.settings, seed=0)
+            method.load_state_dict(load_file(folder / WEIGHTS))
+    except (SettingsError, RuntimeError) as problem:
+        raise _refused(folder, str(problem).splitlines()[0]) from problem
+    assert isinstance(method, GenerativeMethod)  # nothing else is written there
+    return Generator(model=method.eval(), name=file.method, classes=file.classes, settings=file.settings)
+
+
+def able_to(generator: Generator, verb: str, what: str, run: Path) -> Callable[..., Any]:
+    """The model's method `what`, for those that have one.
+
+    Raises:
+        CheckpointError: this model has none: what the person wanted to do (`verb`) cannot be done with it.
+    """
+    found: Callable[..., Any] | None = getattr(generator.model, what, None)
+    if found is None:
+        able = [info.name for info in methods.names() if hasattr(methods.kind(info.name), what)]
+        raise CheckpointError(
+            f"the run {run} cannot {verb}",
+            why=f"it was pre-trained with {generator.name}, which has nothing to draw new images from",
+            fix=f"pre-train with --method {' or '.join(able)}",
+        )
+    return found
+
+
+def _read(folder: Path) -> GeneratorFile:
+    try:
+        file = from_json(GeneratorFile, (folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValidationError) as problem:
+        raise _refused(folder, f"{CONFIG} cannot be read: {str(problem).splitlines()[0]}") from problem
+    if file.schema > SCHEMA:
+        raise _refused(
+            folder, f"its schema is {file.schema}, this version reads up to {SCHEMA}", fix="upgrade hundredfold"
+        )
+    return file
+
+
+def _missing(run: Path) -> CheckpointError:
+    able = " or ".join(info.name for info in methods.names() if issubclass(methods.kind(info.name), GenerativeMethod))
+    if not run.is_dir():
+        return CheckpointError(f"there is no folder {run}", fix="name the folder of a run that has finished")
+    if not (run / "encoder").is_dir():
+        return CheckpointError(f"{run} is not a finished run", fix="name the folder of a run that has finished")
+    return CheckpointError(
+        f"the run {run} holds no generative model",
+        why="its method learns features of images, and keeps nothing that turns features back into images",
+        fix=f"pre-train with --method {able}",
+    )
+
+
+def _refused(folder: Path, why: str, *, fix: str = "train it again") -> CheckpointError:
+    return CheckpointError(f"the generative model in {folder} cannot be used", why=why, fix=fix)
