@@ -41,6 +41,7 @@ CORE = ("click", "jinja2", "rich", "safetensors.torch", "sklearn.linear_model", 
 EXTRAS = {
     "hf": ("transformers", "from transformers import ViTModel"),
     "index": ("faiss-cpu", "import faiss"),
+    "map": ("umap-learn", "from umap import UMAP"),
     "parquet": ("pyarrow", "import pyarrow.parquet"),
     "tensorboard": ("tensorboard", "from torch.utils.tensorboard import SummaryWriter"),
 }

@@ -31,7 +31,7 @@ def test_positions_are_those_of_the_paper():
         for column in range(3):
             expected = []
             for place in (row, column):
-                angles = [place / 10_000 ** (k / 2) for k in range(2)]
+                angles = [place / 10 ** (k / 2) for k in range(2)]
                 expected += [math.sin(angle) for angle in angles] + [math.cos(angle) for angle in angles]
             assert table[3 * row + column] == pytest.approx(expected, abs=1e-6)
 

@@ -103,6 +103,7 @@ def test_equal_images_do_not_begin_at_one_point(umap: type[FirstPoints]) -> None
     assert len(found.unique(dim=0)) == 12 and len(found[:, 1].unique()) == 12
 
 
+@pytest.mark.slow  # it compiles itself on first use
 def test_umap_itself() -> None:
     pytest.importorskip("umap", reason="the extra hundredfold[map] is not installed")
     features, labels = crowds(each=20)

@@ -108,12 +108,40 @@ def test_without_exhibits_there_is_no_section(tmp_path):
 
 
 def test_the_order_is_that_of_reading_and_unknown_names_come_last(tmp_path):
-    for name in ("zebra", "cluster", "map", "anomalies", "denoise", "interpolate", "generate", "reconstruct", "apple"):
+    for name in (
+        "zebra",
+        "cluster",
+        "map",
+        "anomalies",
+        "denoise",
+        "interpolate",
+        "generate",
+        "reconstruct",
+        "task",
+        "apple",
+    ):
         put(tmp_path, Exhibit(name=name, title=name))
     found, gaps = shown(tmp_path)
     names = [one.record.title for one in found]
-    first = ["reconstruct", "generate", "interpolate", "denoise", "anomalies", "map", "cluster"]
+    first = ["task", "reconstruct", "generate", "interpolate", "denoise", "anomalies", "map", "cluster"]
     assert names == [*first, "apple", "zebra"] and gaps == []
+
+
+def test_what_an_exhibit_has_no_room_for_is_counted(tmp_path):
+    rows = tuple(PictureRow(title=title, key=title) for title in ("image", "again"))
+    put(bare(tmp_path), Exhibit(name="reconstruct", title="t", rows=rows), {row.key: images(PICTURES) for row in rows})
+    part, text = section(tmp_path)
+    assert len(decoded(part)) == PICTURES and f"And {PICTURES // 2} more in" in text and "From top to bottom" in text
+    many = tuple(PictureRow(title="", key="a") for _ in range(PICTURES + 40))
+    put(tmp_path, Exhibit(name="reconstruct", title="t", rows=many), {"a": images(3)})
+    assert len(decoded(section(tmp_path)[0])) == PICTURES
+
+
+def test_all_rows_of_an_exhibit_have_pictures_of_one_size(tmp_path):
+    rows = (PictureRow(title="", key="a", captions=("3.21, answered 7",)), PictureRow(title="", key="b"))
+    put(bare(tmp_path), Exhibit(name="anomalies", title="t", rows=rows), {"a": images(30), "b": images(40)})
+    part, _ = section(tmp_path)
+    assert re.findall(r'<ul class="([^"]*)"', part) == ["tiles roomy pixelated"] * 2
 
 
 def test_what_shows_the_same_images_stays_together(tmp_path):
@@ -122,7 +150,7 @@ def test_what_shows_the_same_images_stays_together(tmp_path):
     put(bare(tmp_path), Exhibit(name="denoise", title="Noise", rows=rows), stacks)
     put(tmp_path, Exhibit(name="interpolate", title="Between", rows=rows), stacks)
     part, text = section(tmp_path)
-    assert text.count("From top to bottom: image , noisy , denoised .") == 1
+    assert text.count("From top to bottom: image ; noisy ; denoised .") == 1
     between, noise = decoded(part)[:12], decoded(part)[12:]
     for position in range(12):
         frame, step = divmod(position, 4)  # row by row
@@ -144,8 +172,8 @@ def test_sixty_four_without_captions_are_a_dense_grid(tmp_path):
     put(tmp_path, Exhibit(name="map", title="t", rows=(PictureRow(title="", key="a", captions=("a word more",)),)))
     save_file({"a": images(3, (3, 200, 100))}, tmp_path / "exhibits" / "map.safetensors")
     (dense, roomy), _ = shown(tmp_path)
-    assert dense.rows[0].style == "dense pixelated" and len(dense.rows[0].pictures) == 64
-    assert roomy.rows[0].style == "roomy"
+    assert dense.style == "dense pixelated" and len(dense.rows[0].pictures) == 64
+    assert roomy.style == "roomy"
     assert [one.caption for one in roomy.rows[0].pictures] == ["a word more", "", ""]
 
 

@@ -87,6 +87,16 @@ def test_more_groups_than_colours_take_another_shape_and_the_rest_share_one():
     )
 
 
+def test_points_of_no_group_are_grey_and_below_and_take_no_colour():
+    found = grouped(range(4), range(4), ["group 1", "none", "group 0", "no label"])
+    assert [(group.name, group.style) for group in found] == [
+        ("no label", "others"),
+        ("none", "others"),
+        ("group 0", "round k0"),
+        ("group 1", "round k1"),
+    ]
+
+
 def test_the_height_of_the_legend_is_added_to_that_of_the_plot():
     few, many = (plot(60, [f"a rather long name {k % n}" for k in range(60)], width=340) for n in (2, 30))
     heights = [float(re.search(r'viewBox="0 0 340 ([\d.]+)"', figure)[1]) for figure in (few, many)]

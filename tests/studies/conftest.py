@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from hundredfold.studies.evaluation import Evaluation
 from hundredfold.studies.prepare import prepare
 
 Arrays = tuple[np.ndarray, np.ndarray]
+SMALL = {"widths": (8, 16), "features": 32}
 
 
 @pytest.fixture(scope="session")
@@ -91,6 +93,54 @@ def unbroken(toy_file: Path, quick: dict[str, Any], tmp_path_factory: pytest.Tem
     folder = tmp_path_factory.mktemp("unbroken") / "run"
     hundredfold.run(str(toy_file), out=folder, **quick)
     return folder
+
+
+@pytest.fixture(scope="session")
+def mosaics() -> Arrays:
+    """240 images of three classes, 8x8 uint8, and their labels: a mosaic of 16 tiles for each class, and noise."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(240) % 3
+    tiles = rng.integers(0, 256, (3, 4, 4)).repeat(2, axis=1).repeat(2, axis=2)
+    noisy = tiles[labels] + rng.integers(-30, 31, (240, 8, 8))
+    return noisy.clip(0, 255).astype(np.uint8), labels
+
+
+@pytest.fixture(scope="session")
+def mosaics_file(mosaics: Arrays, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("mosaics") / "mosaics.npz"
+    np.savez(path, images=mosaics[0], labels=mosaics[1])
+    return path
+
+
+EPOCHS = {"vae": 12, "conditional_vae": 12, "autoencoder": 8, "denoising_autoencoder": 8}
+
+
+@pytest.fixture(scope="session")
+def pretrained(mosaics_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """pretrained("vae"): a finished pre-training on the mosaics, made once. Not to be changed: copy it."""
+    folder = tmp_path_factory.mktemp("pretrained")
+
+    def of(method: str) -> Path:
+        out = folder / method
+        if not out.exists():
+            hundredfold.pretrain(
+                str(mosaics_file),
+                out=out,
+                method=method,
+                epochs=EPOCHS.get(method, 3),
+                batch_size=32,
+                lr=0.01,
+                **({} if method == "mae" else {"encoder": "convnet", "encoder_settings": SMALL}),
+            )
+        return out
+
+    return of
+
+
+@pytest.fixture
+def copied(pretrained: Callable[[str], Path], tmp_path: Path) -> Callable[[str], Path]:
+    """copied("vae"): a copy of that run, which may be changed."""
+    return lambda method: shutil.copytree(pretrained(method), tmp_path / f"copy of {method}")
 
 
 @pytest.fixture(scope="session")

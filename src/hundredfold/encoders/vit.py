@@ -25,6 +25,7 @@ from hundredfold.errors import SettingsError
 
 GRID = 6  # patches along the shorter side that an automatic patch leaves at least, where the size allows it
 INNERMOST = 8  # pixels of the shorter side at which the mirror image begins, at most
+LONGEST_WAVE = 10.0  # of the positions, relative to the shortest, which is 2 pi patches long
 NARROWEST = 32  # channels of the mirror image at full size
 
 
@@ -186,9 +187,10 @@ def sine_cosine_positions(grid: tuple[int, int], width: int) -> Tensor:
         grid: (rows, columns).
         width: a multiple of 4.
 
-    Source: Vaswani et al., "Attention Is All You Need" (2017, arXiv 1706.03762), section 3.5, along both axes.
+    Source: Vaswani et al., "Attention Is All You Need" (2017, arXiv 1706.03762), section 3.5, along both axes; there and
+    in MAE the longest wave is 10,000 times the shortest, so that along seven patches most would hardly move.
     """
-    frequencies = 10_000 ** -(torch.arange(width // 4) / (width // 4))  # [width / 4]
+    frequencies = LONGEST_WAVE ** -(torch.arange(width // 4) / (width // 4))  # [width / 4]
 
     def along(places: Tensor) -> Tensor:
         angles = places.flatten().unsqueeze(1) * frequencies  # [n, width / 4]

@@ -29,9 +29,9 @@ from hundredfold.evaluate.euclidean_neighbours import nearest_euclidean
 from hundredfold.evaluate.neighbours import nearest
 from hundredfold.random import derive, generator
 
-NEIGHBOURS = 3
+NEIGHBOURS = 3  # mean AUROC on pixels of MNIST, 3, 5 or 8 ordinary: 0.965 with 1, 3 and 5 of them, 0.961 with 10
 TREES = 100  # of an Isolation Forest, as in the paper, each grown on 256 images
-OUTSIDE = 0.1  # share of the known images that a one-class SVM may leave outside
+OUTSIDE = 0.1  # share of the known images that a one-class SVM may leave outside; there the best of 0.01, 0.1 and 0.5
 MOST_FOR_SVM = 5_000  # known images: its time grows with their square
 SMALLEST = 1e-9  # variance of a direction, as a share of the largest: below, known images say nothing of its size
 
@@ -187,7 +187,9 @@ def auroc(scores: Tensor, is_strange: Tensor) -> float:
             fix="score some of both",
         )
     _, place, counts = scores.double().unique(return_inverse=True, return_counts=True)
-    ranks = (counts.cumsum(0) - (counts - 1).double() / 2)[place]  # [m], from 1; equal scores share the mean of their ranks
+    ranks = (counts.cumsum(0) - (counts - 1).double() / 2)[
+        place
+    ]  # [m], from 1; equal scores share the mean of their ranks
     return float((ranks[is_strange].sum() - strange * (strange + 1) / 2) / pairs)
 
 

@@ -17,6 +17,7 @@ Shape letters: n images, d features.
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass, replace
 
@@ -34,7 +35,7 @@ NAMES = (KMEANS, MIXTURE, DBSCAN, HDBSCAN)
 NOISE = -1
 FEWEST, MOST = 2, 20  # clusters among which their number is chosen
 MOST_TO_CHOOSE = 3_000  # images on which it is chosen
-DIMENSIONS = 20  # principal components in which densities are estimated
+DIMENSIONS = 20  # principal components, at most, in which densities are estimated
 STARTS = 3  # of a mixture
 CROWD = 10  # images within eps of one, itself among them, that make a dense place
 HEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the k-distance curve, among which eps is chosen
@@ -102,9 +103,10 @@ def cluster(
     rows = functional.normalize(features.float(), dim=1)
     if how == KMEANS:
         return _largest_first(_k_means(rows, clusters or _by_silhouette(_some(rows, seed), seed), seed))
-    rows = _reduced(rows)
     if how == MIXTURE:
+        rows = _reduced(rows, _affordable(len(rows)))
         return _largest_first(_mixture(rows, clusters or _by_bic(_some(rows, seed), seed), seed))
+    rows = _reduced(rows)
     if how == HDBSCAN:
         return _largest_first(_hdbscan(rows))
     eps = _eps(rows, _some(rows, seed)) if eps is None else eps
@@ -156,18 +158,23 @@ def _check(how: str, clusters: int | None, eps: float | None, n: int) -> None:
         raise SettingsError(problems)
 
 
-def _reduced(rows: Tensor) -> Tensor:
-    """The first principal components [n, up to 20]: densities in hundreds of dimensions are all the same.
-
-    Their axes are those of all images together and not those of each group, so that mixtures are given full
-    covariances, which twenty dimensions make affordable. On digits, NMI with ten groups is 0.79 so, and 0.69 with
-    diagonal ones.
-    """
-    if rows.shape[1] <= DIMENSIONS:
+def _reduced(rows: Tensor, most: int = DIMENSIONS) -> Tensor:
+    """The first principal components [n, up to `most`]: densities in hundreds of dimensions are all the same."""
+    if rows.shape[1] <= most:
         return rows
     centred = (rows - rows.mean(0)).double()
-    axes = torch.linalg.eigh(centred.T @ centred).eigenvectors[:, -DIMENSIONS:].flip(1)
+    axes = torch.linalg.eigh(centred.T @ centred).eigenvectors[:, -most:].flip(1)
     return (centred @ axes).float()
+
+
+def _affordable(n: int) -> int:
+    """Dimensions in which each of twenty Gaussians has no more numbers in its covariance than images: 2..20.
+
+    The axes are those of all images together and not those of each group, so that mixtures are given full covariances:
+    on digits, NMI with ten groups is 0.79 in 20 dimensions, and 0.69 with diagonal ones. In more dimensions than this,
+    BIC takes the numbers for too dear and merges groups of few images.
+    """
+    return max(2, min(DIMENSIONS, math.isqrt(2 * n // MOST)))
 
 
 def _some(rows: Tensor, seed: int) -> Tensor:
@@ -191,6 +198,8 @@ def _by_silhouette(rows: Tensor, seed: int) -> int:
 
 
 def _mixture(rows: Tensor, clusters: int, seed: int) -> Tensor:
+    if len(rows) == 1:
+        return torch.zeros(1, dtype=torch.int64)  # scikit-learn wants two
     return torch.from_numpy(_fit_mixture(rows, clusters, seed).predict(rows.double().numpy())).long()
 
 
@@ -228,7 +237,7 @@ def _k_distances(rows: Tensor) -> Tensor:
 
 
 def _eps(rows: Tensor, some: Tensor) -> float:
-    """The height of the k-distance curve at which there are most groups of 1 % of the images or more.
+    """The height of the k-distance curve at which there are most groups of 1 % of the images, at least 10, or more.
 
     The paper reads the height off at the curve's bend, beyond which lies noise. Images have a bend where all groups
     have become one (on digits, MNIST and Fashion-MNIST alike), so that groups are counted here instead. Of heights that
@@ -241,7 +250,7 @@ def _eps(rows: Tensor, some: Tensor) -> float:
 
 
 def _substantial(labels: Tensor) -> int:
-    return int((labels[labels != NOISE].bincount() >= SMALLEST_SHARE * len(labels)).sum())
+    return int((labels[labels != NOISE].bincount() >= max(CROWD, SMALLEST_SHARE * len(labels))).sum())
 
 
 def _hdbscan(rows: Tensor) -> Tensor:

@@ -16,9 +16,9 @@ from hundredfold.report.figures.svg import wide_and_narrow
 from hundredfold.report.folder import StoredExhibit
 from hundredfold.report.wording import count, counted, value, visible
 
-ORDER = ("reconstruct", "generate", "interpolate", "denoise", "anomalies", "map", "cluster")
-STACKED = ("reconstruct", "denoise")  # their rows show the same images: what belongs together stays together
-PICTURES = 128  # of one exhibit
+ORDER = ("task", "reconstruct", "generate", "interpolate", "denoise", "anomalies", "map", "cluster")
+STACKED = ("task", "reconstruct", "denoise")  # their rows show the same images: what belongs together stays together
+PICTURES = 160  # of one exhibit, its rows alike
 BUDGET = 2_000_000  # bytes: of all pictures of all exhibits, if none of them compresses
 SMALLEST = 16  # px: below this nothing can be seen
 PIXELATED = 48  # px: smaller images are shown with sharp pixels
@@ -47,13 +47,11 @@ class ShownRow:
         title: what it shows, or the empty text.
         pictures: those that are shown.
         more: how many are not.
-        style: style classes of its list.
     """
 
     title: str
     pictures: tuple[Picture, ...]
     more: int
-    style: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,9 +71,9 @@ class ShownExhibit:
     Attributes:
         record: the exhibit.
         file: the name of its file, without the ending.
-        rows: pictures in rows; or
-        stacks: pictures in columns, and in `stacked` the titles of their rows.
-        style: style classes of the list of columns.
+        rows: pictures in rows.
+        stacks: the same in columns, where what belongs together is to stay together.
+        style: style classes of the lists of pictures.
         plots: captions and figures.
         tables: figures as text.
         channels_note: what the pictures leave out, or the empty text.
@@ -86,7 +84,6 @@ class ShownExhibit:
     file: str
     rows: tuple[ShownRow, ...] = ()
     stacks: tuple[tuple[Picture, ...], ...] = ()
-    stacked: tuple[str, ...] = ()
     style: str = ""
     plots: tuple[tuple[str, Markup], ...] = ()
     tables: tuple[ShownTable, ...] = ()
@@ -117,31 +114,25 @@ def _place(stored: StoredExhibit) -> tuple[int, str]:
 
 
 def _kept_rows(stored: StoredExhibit) -> list[tuple[PictureRow, np.ndarray, int]]:
-    """Each row with its images, as many as there is room for in an exhibit, and how many are left out."""
-    found, room = [], PICTURES
-    for row in stored.record.rows:
-        array = stored.pictures.get(row.key)  # [n, c, h, w]
-        if array is None or min(array.shape) == 0:
-            continue
-        kept = array[:room]
-        room -= len(kept)
-        if len(kept):
-            found.append((row, kept, len(array) - len(kept)))
-    return found
+    """Each row with its images, as many as there is room for, and how many are left out."""
+    rows = stored.record.rows[:PICTURES]
+    known = [(row, stored.pictures[row.key]) for row in rows if row.key in stored.pictures]  # [n, c, h, w] each
+    most = PICTURES // max(1, len(rows))
+    return [(row, array[:most], max(0, len(array) - most)) for row, array in known if min(array.shape) > 0]
 
 
 def _shown(stored: StoredExhibit, kept: Sequence[tuple[PictureRow, np.ndarray, int]], side: int) -> ShownExhibit:
     record = stored.record
     rows = tuple(_row(row, array, more, side) for row, array, more in kept)
     stacked = record.name in STACKED and len(rows) > 1 and len({len(row.pictures) for row in rows}) == 1
+    sharp = all(max(array.shape[2:]) <= PIXELATED for _, array, _ in kept)
     gaps = [f"The points of “{visible(plot.title, NAME)}” do not fit together." for plot in record.plots if _odd(plot)]
     return ShownExhibit(
         record=record,
         file=stored.file,
-        rows=() if stacked else rows,
+        rows=rows,
         stacks=tuple(zip(*(row.pictures for row in rows), strict=True)) if stacked else (),
-        stacked=tuple(row.title for row in rows) if stacked else (),
-        style=" ".join(dict.fromkeys(word for row in rows for word in row.style.split())),
+        style=f"{_width(rows)} pixelated" if sharp else _width(rows),
         plots=tuple((plot.title, _figure(plot)) for plot in record.plots if not _odd(plot)),
         tables=tuple(_table(table) for table in record.tables if table.header),
         channels_note=pictures.channels_note(kept[0][1].shape[1]) if kept else "",
@@ -154,10 +145,15 @@ def _row(row: PictureRow, array: np.ndarray, more: int, side: int) -> ShownRow:
     shown = tuple(
         Picture(address=pictures.address(image, side), caption=caption) for image, caption in zip(array, captions)
     )
-    longest = max(len(one.caption) for one in shown)
-    style = "roomy" if longest > SHORT else "dense" if longest == 0 and len(shown) > MANY else ""
-    sharp = "pixelated" if max(array.shape[2:]) <= PIXELATED else ""
-    return ShownRow(title=row.title, pictures=shown, more=more, style=f"{style} {sharp}".strip())
+    return ShownRow(title=row.title, pictures=shown, more=more)
+
+
+def _width(rows: Sequence[ShownRow]) -> str:
+    """The style class of the width of a picture, the same for all rows."""
+    longest = max((len(one.caption) for row in rows for one in row.pictures), default=0)
+    if longest > SHORT:
+        return "roomy"
+    return "dense" if longest == 0 and max((len(row.pictures) for row in rows), default=0) > MANY else "plain"
 
 
 def _odd(plot: ScatterPlot) -> bool:

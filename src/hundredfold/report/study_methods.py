@@ -9,7 +9,9 @@ from typing import Any
 
 from markupsafe import Markup
 
+from hundredfold.evaluate.diagnosis import Worth
 from hundredfold.evaluate.health import illnesses
+from hundredfold.evaluate.verdict import worth
 from hundredfold.methods import catalogue
 from hundredfold.records import EpochRecord, Interval, Similarity
 from hundredfold.report.answer import Answer
@@ -162,15 +164,20 @@ def references(result: StudyResult) -> dict[str, Interval]:
     return {model: by_count[labels] for model, by_count in result.reference.items() if labels in by_count}
 
 
-def state(cell: StudyCell) -> tuple[str, bool]:
-    """The health of a cell in a few words, and whether it is an illness."""
+def state(cell: StudyCell, found: Worth | None = None) -> tuple[str, bool]:
+    """The health of a cell in a few words, and whether it is an illness.
+
+    Args:
+        cell: of a study.
+        found: what its features were good for, or None.
+    """
     if cell.failure:
         return "failed", True
     if cell.healthy is None:
         return UNKNOWN, False
     if cell.healthy:
         return "healthy", False
-    named = ", ".join(illnesses(cell.similarity, cell.training))
+    named = ", ".join(illnesses(cell.similarity, cell.training, cell.task, found))
     if named:
         return named, True
     # A record of a version with other thresholds: its verdict begins with the illness, what it is before the colon.
@@ -196,7 +203,7 @@ def _row(result: StudyResult, cell: StudyCell, named: Named, reference: float | 
         losses=(epochs[0].loss, epochs[-1].loss) if epochs else None,
         solved=_share_solved(cell.task),
         rank=_rank(cell),
-        state=state(cell),
+        state=state(cell, worth({**result.reference, **cell.summary}, result.labels)),
         speed=statistics.median(epoch.images_per_second for epoch in epochs) if epochs else None,
         memory=peak / MEBIBYTE if peak is not None else None,
     )

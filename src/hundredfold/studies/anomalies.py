@@ -184,7 +184,9 @@ def _known(run: Path, normal: Any, encoder: Encoder) -> Part:
     if normal is None:
         part = run_images(run).learnt
     else:
-        images = in_form(normal, encoder.spec)[0]
+        images = next(iter(in_form(normal, encoder.spec)), None)
+        if images is None:
+            raise DataError(f"there are no images in {normal}", fix="name a SOURCE of ordinary images")
         part = Part(images=images, index=torch.arange(len(images)))
     count = min(len(part), KNOWN)
     if count < 2:
@@ -197,6 +199,12 @@ def _strange(asked: Sequence[Part], normal_classes: Sequence[str]) -> Tensor | N
     if not normal_classes:
         return None
     classes = asked[0].images.classes
+    if not classes:
+        raise DataError(
+            f"no image of {asked[0].images.source} carries a label",
+            why="whether they are strange is not known, so nothing can be measured",
+            fix="leave --normal-class out, or give a SOURCE whose images are labelled",
+        )
     unknown = [unknown_name("class", name, classes) for name in normal_classes if name not in classes]
     if unknown:
         raise SettingsError(unknown)

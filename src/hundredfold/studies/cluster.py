@@ -34,6 +34,7 @@ class Clusters:
         names: [n] texts, in input order.
         clustering: the groups.
         how: "kmeans", "mixture", "dbscan" or "hdbscan".
+        chosen: whether the number of groups was chosen, and not asked for.
         agreement: with the labels that the source has, which the groups were made without; None without labels.
         report: the page that shows them, or None.
     """
@@ -41,12 +42,13 @@ class Clusters:
     names: tuple[str, ...]
     clustering: Clustering
     how: str
+    chosen: bool = False
     agreement: Agreement | None = None
     report: Path | None = None
 
     def sentences(self) -> tuple[str, ...]:
         """The figures, for people."""
-        found, chosen = self.clustering, " (their number was chosen here)" if self.clustering.chosen else ""
+        found, chosen = self.clustering, " (their number was chosen here)" if self.chosen else ""
         left = f"; {found.noise:,} belong to none" if found.noise else ""
         said = [f"{len(self.names):,} images in {found.number} groups by {self.how}{chosen}{left}."]
         if self.agreement:
@@ -96,6 +98,7 @@ def cluster(
         names=tuple(name for part in parts for name in part.names()),
         clustering=made,
         how=how,
+        chosen=clusters is None,
         agreement=agreement(made.labels, labels) if bool((labels >= 0).any()) else None,
     )
     if target:

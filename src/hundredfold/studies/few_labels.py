@@ -20,6 +20,7 @@ from hundredfold.evaluate.health import illnesses
 from hundredfold.evaluate.pool import pool_sentences
 from hundredfold.evaluate.score import summarise
 from hundredfold.evaluate.verdict import verdict, worth
+from hundredfold.methods import catalogue as methods
 from hundredfold.methods._base import Method
 from hundredfold.records import BadFile, Chosen, RunResult
 from hundredfold.studies.choice import Choice, choose
@@ -49,7 +50,8 @@ from hundredfold.studies.task_exhibits import show_task
 from hundredfold.train.stop import StopRequest
 from hundredfold.train.watch import TensorBoard, Watch
 
-CHECKPOINTS = 4  # on disk at once while one is being written, encoder and classifier included
+CHECKPOINTS = 4  # on disk at once while one is being written, encoder, generator and classifier included
+NETWORKS_KEPT = 3  # those that learn from labels, for the one that may be handed over
 
 
 def run(
@@ -154,7 +156,8 @@ def evaluate(
         check_fit(encoder, prepared, origin)
 
         def work(folder: RunFolder, talk: Surroundings, stop: StopRequest) -> RunResult:
-            result = _result(prepared, notes=(f"encoder: the one of {origin}", *_seen_before(prepared)))
+            notes = (f"encoder: the one of {origin}", *_seen_before(prepared), *_labels_seen(origin))
+            result = _result(prepared, notes=notes)
             return _evaluated(result, encoder, prepared, folder, talk, stop)
 
         return work
@@ -163,7 +166,9 @@ def evaluate(
 
 
 def _run(prepared: Prepared) -> Work:
-    needed = CHECKPOINTS * checkpoint_bytes(new_method(prepared))
+    method = new_method(prepared)
+    kept = sum(parameter.numel() * parameter.element_size() for parameter in method.encoder.parameters())
+    needed = CHECKPOINTS * checkpoint_bytes(method) + NETWORKS_KEPT * kept
 
     def work(folder: RunFolder, talk: Surroundings, stop: StopRequest) -> RunResult:
         require_room(folder.path, needed)
@@ -276,6 +281,15 @@ def _seen_before(prepared: Prepared) -> tuple[str, ...]:
     return (
         "test images were held out of this source: an encoder that was pre-trained on it has seen them, without labels",
     )
+
+
+def _labels_seen(origin: Path) -> tuple[str, ...]:
+    """A sentence if the encoder learnt from labels, of which a model of few must know nothing."""
+    folder = RunFolder(origin)
+    method = folder.read_settings().method if folder.settings.exists() else ""
+    if not method or not methods.info(method).learns_from_labels:
+        return ()
+    return (f"the encoder of {origin} has learnt from labels ({method}): what it reaches with few of them is too good",)
 
 
 def _tensorboard(folder: RunFolder) -> list[Watch]:

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from hundredfold.errors import CheckpointError, SettingsError, unknown_name
 from hundredfold.exhibit_records import Exhibit, PictureRow
 from hundredfold.random import generator
 from hundredfold.studies.exhibits import show
-from hundredfold.studies.generator import Generator, able_to, load_generator
+from hundredfold.studies.generator import Generator, able_to, conditions, load_generator
 from hundredfold.studies.picture_files import check_target, write_images
 from hundredfold.train.engine import Engine, choose_engine
 
@@ -82,8 +81,8 @@ def drawn(kept: Generator, labels: tuple[str, ...], count: int, engine: Engine, 
     parts = []
     for block, rows in enumerate(torch.arange(count).split(BLOCK)):
         rng = generator(seed, "generate", block)
-        asked = _conditions(kept.classes, [labels[row] for row in rows.tolist()]) if labels else len(rows)
-        parts.append(sample(asked, rng).float().cpu())
+        told = conditions(kept, [labels[row] if labels else "" for row in rows.tolist()])
+        parts.append(sample(*(told or (len(rows),)), rng).float().cpu())
     return torch.cat(parts)
 
 
@@ -94,7 +93,9 @@ def exhibit(found: Generated) -> Exhibit:
     return Exhibit(
         name="generate",
         title="New images",
-        sentences=(f"{shown} images{of} that nobody took: codes drawn from the prior, decoded.",),
+        sentences=(
+            f"{shown} {'image' if shown == 1 else 'images'}{of} that nobody took: codes drawn from the prior, decoded.",
+        ),
         rows=(PictureRow(title="", key="generated", captions=found.labels[:COUNT]),),
         command="hundredfold generate RUN",
     )
@@ -113,8 +114,3 @@ def _labels(kept: Generator, label: str | None, count: int, run: Path) -> tuple[
     if label not in kept.classes:
         raise SettingsError([unknown_name("class", label, kept.classes)])
     return (label,) * count
-
-
-def _conditions(classes: tuple[str, ...], labels: list[str]) -> Tensor:
-    """[b, classes]: 1 at the class of each."""
-    return functional.one_hot(torch.tensor([classes.index(label) for label in labels]), len(classes)).float()

@@ -6,14 +6,16 @@ of it, `manifest.json` their sizes and SHA-256. Nothing in it is ever executed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from pydantic import ValidationError
+from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import Tensor
 
 import hundredfold.methods.catalogue as methods
 from hundredfold import atomic
@@ -23,6 +25,7 @@ from hundredfold.errors import CheckpointError, SettingsError
 from hundredfold.methods._base import Method
 from hundredfold.methods.generative._generative import GenerativeMethod
 from hundredfold.records import from_json, to_json
+from hundredfold.types import UNLABELLED
 from hundredfold.views.chain import Chain
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -102,9 +105,9 @@ def load_generator(run: Path) -> Generator:
         with torch.inference_mode(False):
             method = methods.build(file.method, rebuild(file.encoder), Chain(()), file.settings, seed=0)
             method.load_state_dict(load_file(folder / WEIGHTS))
-    except (SettingsError, RuntimeError) as problem:
-        raise _refused(folder, str(problem).splitlines()[0]) from problem
-    assert isinstance(method, GenerativeMethod)  # nothing else is written there
+    except (SettingsError, SafetensorError, OSError, RuntimeError, ValueError, TypeError) as problem:
+        raise _refused(folder, _short(problem)) from problem
+    assert isinstance(method, GenerativeMethod)  # or it would have been refused
     return Generator(model=method.eval(), name=file.method, classes=file.classes, settings=file.settings)
 
 
@@ -125,15 +128,34 @@ def able_to(generator: Generator, verb: str, what: str, run: Path) -> Callable[.
     return found
 
 
+def conditions(kept: Generator, labels: Sequence[str]) -> tuple[Tensor, ...]:
+    """What a model that learns from labels is told beside images of these classes; nothing for other models.
+
+    Args:
+        kept: the model.
+        labels: the class of each of b images; an empty text, or a class that the model does not know, is "unknown".
+
+    Returns:
+        One tensor [b, q], or none: further arguments of `encode`, `decode`, `posterior` and `negative_elbo`.
+    """
+    condition = getattr(kept.model, "condition", None)
+    if condition is None:
+        return ()
+    place = {name: position for position, name in enumerate(kept.classes)}
+    return (condition(torch.tensor([place.get(label, UNLABELLED) for label in labels], dtype=torch.int64)),)
+
+
 def _read(folder: Path) -> GeneratorFile:
     try:
         file = from_json(GeneratorFile, (folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValidationError) as problem:
-        raise _refused(folder, f"{CONFIG} cannot be read: {str(problem).splitlines()[0]}") from problem
+        raise _refused(folder, f"{CONFIG} cannot be read: {_short(problem)}") from problem
     if file.schema > SCHEMA:
         raise _refused(
             folder, f"its schema is {file.schema}, this version reads up to {SCHEMA}", fix="upgrade hundredfold"
         )
+    if not methods.problems(file.method, {}) and not issubclass(methods.kind(file.method), GenerativeMethod):
+        raise _refused(folder, f"{file.method} turns nothing back into images")
     return file
 
 
@@ -141,13 +163,17 @@ def _missing(run: Path) -> CheckpointError:
     able = " or ".join(info.name for info in methods.names() if issubclass(methods.kind(info.name), GenerativeMethod))
     if not run.is_dir():
         return CheckpointError(f"there is no folder {run}", fix="name the folder of a run that has finished")
-    if not (run / "encoder").is_dir():
+    if not (run / "encoder").is_dir() and not (run / "results.json").is_file():
         return CheckpointError(f"{run} is not a finished run", fix="name the folder of a run that has finished")
     return CheckpointError(
         f"the run {run} holds no generative model",
         why="its method learns features of images, and keeps nothing that turns features back into images",
         fix=f"pre-train with --method {able}",
     )
+
+
+def _short(problem: Exception) -> str:
+    return " ".join(str(problem).split())[:300] or type(problem).__name__
 
 
 def _refused(folder: Path, why: str, *, fix: str = "train it again") -> CheckpointError:

@@ -123,12 +123,14 @@ def exhibit(found: Interpolation) -> Exhibit:
 
 def _image(one: int | str | Path, run: Path, spec: EncoderSpec) -> Tensor:
     """[1, c, h, w] float32 in 0..1 in the form of the encoder."""
-    if isinstance(one, int) or (str(one).isdigit() and not Path(one).exists()):
-        part, position = run_images(run).held_out, int(str(one))
+    if isinstance(one, int) or (isinstance(one, str) and one.isdecimal() and not _is_file(one)):
+        part, position = run_images(run).held_out, int(one)
+        if not len(part):
+            raise DataError(f"there is no image {one}: the run {run} held out none", fix="name image files")
         if not 0 <= position < len(part):
             raise DataError(f"there is no image {one}: the run {run} held out {len(part)}, from 0 to {len(part) - 1}")
         return part.take(torch.tensor([position]))
-    if not Path(one).is_file():
+    if not _is_file(one):
         raise DataError(f"there is no image {one}", fix="name a file, or the position of an image that was held out")
     try:
         _, image = decode_as_is(Path(one), ReadOptions().largest_pixels)
@@ -137,6 +139,13 @@ def _image(one: int | str | Path, run: Path, spec: EncoderSpec) -> Tensor:
     if image.shape[0] != spec.channels and {image.shape[0], spec.channels} != {1, 3}:
         raise DataError(f"{one} has {image.shape[0]} channels, the run {run} takes {spec.channels}")
     return as_float(convert(image[None], spec.channels, (spec.height, spec.width), image.dtype))
+
+
+def _is_file(name: str | Path) -> bool:
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):  # no name of a file on this system
+        return False
 
 
 def _compared(frames: Tensor, run: Path) -> tuple[Tensor | None, float | None]:

@@ -89,18 +89,16 @@ def map_features(
     encoder = load_encoder(folder)
     engine = choose_engine(accelerator=accelerator)
     parts = _thinned(asked_for(folder, source, encoder.spec), count)
-    if how == LATENT:
-        rows = points = _codes(folder, parts, engine)  # [n, 2]
-    else:
-        rows = torch.cat([features(encoder, part.images, part.index, engine) for part in parts])  # [n, d]
-        # Directions, as probes and neighbours compare them: lengths would spread the map by contrast.
-        points = reduce(functional.normalize(rows, dim=1), how, seed=seed)
+    rows = torch.cat([features(encoder, part.images, part.index, engine) for part in parts])  # [n, d]
+    # Directions, as probes and neighbours compare them: lengths would spread the map by contrast.
+    rows = functional.normalize(rows, dim=1)
+    points = _codes(folder, parts, engine) if how == LATENT else reduce(rows, how, seed=seed)  # [n, 2]
     found = FeatureMap(
         names=tuple(name for part in parts for name in part.names()),
         points=points,
-        labels=tuple(label for part in parts for label in _labels(part)),
+        labels=tuple(label for part in parts for label in part.class_names(torch.arange(len(part)))),
         how=how,
-        trustworthiness=trustworthiness(functional.normalize(rows, dim=1), points) if len(rows) > 3 else None,
+        trustworthiness=trustworthiness(rows, points) if len(rows) > 3 else None,
         dimensions=rows.shape[1],
     )
     if target:
@@ -163,8 +161,3 @@ def _thinned(parts: list[Part], most: int) -> list[Part]:
     return [
         replace(part, index=part.index[torch.arange(count) * len(part) // count]) for part, count in zip(parts, counts)
     ]
-
-
-def _labels(part: Part) -> list[str]:
-    """The class name of each, empty where there is none."""
-    return [part.images.classes[label] if label >= 0 else "" for label in part.labels().tolist()]

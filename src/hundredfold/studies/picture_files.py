@@ -19,13 +19,15 @@ WHITE = 255
 
 
 def check_target(to: Path | None) -> None:
-    """Raises SettingsError unless `to` is None, a .png, .npz or .npy file in a folder that exists, or a folder."""
+    """Raises SettingsError unless `to` is None, a .png, .npz or .npy file, or a folder, in one that exists."""
     if to is None:
         return
     if to.suffix and to.suffix not in KINDS:
         raise SettingsError([unknown_name("file type", to.suffix, [*KINDS, "a folder"])])
     if not to.absolute().parent.is_dir():
         raise SettingsError([f"--to {to}: there is no folder {to.absolute().parent}"])
+    if to.exists() and to.is_dir() == bool(to.suffix):
+        raise SettingsError([f"--to {to}: there is a {'folder' if to.suffix else 'file'} of that name"])
 
 
 def write_images(to: Path, images: Tensor) -> None:

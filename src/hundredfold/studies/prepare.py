@@ -222,6 +222,7 @@ def _resolve(
         settings = replace(
             settings, labels=labels, label_counts=tuple(sorted({*counts, labels})), draws=len(parts.draws)
         )
+    problems += _class_problems(settings, found.train)
     settings = replace(settings, method_settings=_method_settings(settings, found.train))
     if needs_labels and methods.info(settings.method).learns_from_labels:
         problems.append(
@@ -238,6 +239,14 @@ def _method_settings(settings: RunSettings, images: ImageSet) -> dict[str, Any]:
     found = methods.resolved(settings.method, settings.method_settings)
     told = methods.info(settings.method).learns_from_labels and not found.get("classes")
     return {**found, "classes": len(images.classes)} if told else found
+
+
+def _class_problems(settings: RunSettings, images: ImageSet) -> list[str]:
+    """A sentence if a method that learns from labels was told of other classes than there are."""
+    asked = settings.method_settings.get("classes")
+    if not asked or not methods.info(settings.method).learns_from_labels or asked == len(images.classes):
+        return []
+    return [f"method_settings.classes is {asked}, but {images.source} has {len(images.classes)}: leave it out"]
 
 
 def _doubts(method: str, images: ImageSet, pool: Tensor, *, seed: int) -> tuple[str, ...]:

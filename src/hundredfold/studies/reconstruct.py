@@ -19,9 +19,9 @@ from hundredfold.methods.generative._generative import GenerativeMethod
 from hundredfold.methods.generative._with_posterior import WithPosterior
 from hundredfold.random import generator
 from hundredfold.studies.exhibits import show
-from hundredfold.studies.generator import Generator, load_generator
+from hundredfold.studies.generator import Generator, conditions, load_generator
 from hundredfold.studies.picture_files import check_target, write_images
-from hundredfold.studies.run_images import Part, asked_for, evenly
+from hundredfold.studies.run_images import BLOCK, Part, asked_for, evenly
 from hundredfold.train.engine import Engine, choose_engine
 
 SHOWN = 12
@@ -40,6 +40,7 @@ class Reconstruction:
         kl: of it, the divergence of posterior from prior.
         active_units: dimensions of the code that tell of the image (Burda et al. 2016); None without a posterior.
         latent: dimensions of the code.
+        told: images whose class the model was told, as in training.
         shown: some images and below them their reconstructions, [2, k, c, h, w] in 0..1.
         report: the page that shows them, or None.
     """
@@ -50,6 +51,7 @@ class Reconstruction:
     explained: float
     latent: int
     shown: Tensor
+    told: int = 0
     negative_elbo: float | None = None
     kl: float | None = None
     active_units: int | None = None
@@ -57,9 +59,10 @@ class Reconstruction:
 
     def sentences(self) -> tuple[str, ...]:
         """The figures, for people."""
+        through = f"{self.latent} numbers{' and the class' if self.told else ''}"
         found = [
-            f"Through {self.latent} numbers, {self.images:,} images keep {100 * self.explained:.1f} % of the variance "
-            f"of their pixels (mean squared error {self.error:.4f}, {self.psnr:.1f} dB)."
+            f"Through {through}, {self.images:,} images keep {100 * self.explained:.1f} % of the variance of their "
+            f"pixels (mean squared error {self.error:.4f}, {self.psnr:.1f} dB)."
         ]
         if self.negative_elbo is not None and self.kl is not None:
             found.append(
@@ -108,22 +111,25 @@ def measured(kept: Generator, parts: Sequence[Part], engine: Engine, *, count: i
     model = kept.model
     errors, ratios, codes, bounds = [], [], [], []
     total = squares = torch.zeros(())
-    number = 0
+    number = told = 0
     for part in parts:
-        for images in part.blocks():
-            code = model.encode(engine.images(images))  # [b, k]
-            again = model.decode(code).float().cpu()  # [b, c, h, w]
+        for rows in torch.arange(len(part)).split(BLOCK):
+            images, classes = part.take(rows), part.class_names(rows)
+            asked = conditions(kept, classes)
+            code = model.encode(engine.images(images), *asked)  # [b, k]
+            again = model.decode(code, *asked).float().cpu()  # [b, c, h, w]
             errors.append(reconstruction_error(images, again))
             ratios.append(psnr(images, again))
             codes.append(code.float().cpu())
-            bounds.append(_bounds(model, engine.images(images), number))
+            bounds.append(_bounds(model, engine.images(images), asked, number))
+            told += sum(name in kept.classes for name in classes) if asked else 0
             total = total + images.double().sum(0)  # [c, h, w]
             squares = squares + images.double().square().sum()
             number += len(images)
     spread = float(squares - total.square().sum() / number)  # about the mean image
     error = torch.cat(errors)
-    shown, _ = evenly(parts, count)
-    again = model.reconstruct(engine.images(shown)).float().cpu()
+    shown, classes = evenly(parts, count)
+    again = model.reconstruct(engine.images(shown), *conditions(kept, classes)).float().cpu()
     posterior = torch.cat(bounds).mean(0) if isinstance(model, WithPosterior) else None  # [2]
     return Reconstruction(
         images=number,
@@ -132,6 +138,7 @@ def measured(kept: Generator, parts: Sequence[Part], engine: Engine, *, count: i
         explained=1 - float(error.double().sum()) * shown[0].numel() / max(spread, 1e-12),
         latent=model.latent,
         shown=torch.stack([shown, again]),
+        told=told,
         negative_elbo=None if posterior is None else float(posterior[0]),
         kl=None if posterior is None else float(posterior[1]),
         active_units=None if posterior is None else active_units(torch.cat(codes)),
@@ -157,11 +164,11 @@ def pictures(found: Reconstruction) -> dict[str, Tensor]:
     return {"originals": found.shown[0], "reconstructions": found.shown[1]}
 
 
-def _bounds(model: GenerativeMethod, images: Tensor, position: int) -> Tensor:
+def _bounds(model: GenerativeMethod, images: Tensor, asked: tuple[Tensor, ...], position: int) -> Tensor:
     """[b, 2]: negative ELBO and its divergence, in nats; nothing for a model without a posterior."""
     if not isinstance(model, WithPosterior):
         return torch.empty(0, 2)
-    posterior = model.posterior(images)
+    posterior = model.posterior(images, *asked)
     noise = torch.randn(posterior.mean.shape, generator=generator(0, "posterior", position)).to(images.device)
-    bound = model.negative_elbo(images, noise)  # [b]
+    bound = model.negative_elbo(images, noise, *asked)  # [b]
     return torch.stack([bound, gaussian_kl(*posterior)], dim=1).float().cpu()

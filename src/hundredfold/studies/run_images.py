@@ -56,6 +56,10 @@ class Part:
         """[n] int64, -1 where there is none."""
         return self.images.labels[self.index]
 
+    def class_names(self, rows: Tensor) -> list[str]:
+        """The classes of the images at these rows, empty texts where there is none."""
+        return [self.images.classes[label] if label >= 0 else "" for label in self.labels()[rows].tolist()]
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RunImages:
@@ -81,24 +85,39 @@ def run_images(run: Path) -> RunImages:
     """
     folder = RunFolder(run)
     settings = folder.read_settings()
+    facts, parts = _read(folder)
     if settings.source == "data in memory":
         raise SettingsError([f"{run} learnt from data in memory, which are gone"], fix="name a SOURCE")
-    prepared = prepare(settings.source, folder.read_asked(), needs_labels=False)
-    facts = from_json(DataFacts, folder.data.read_text())
+    # Where it was trained has nothing to do with where its images are looked at.
+    here = {**folder.read_asked(), "accelerator": "cpu", "precision": "auto", "devices": 1}
+    prepared = prepare(settings.source, here, needs_labels=False)
     if fingerprint(prepared.source) != facts.sha256:
         raise DataError(
             f"the images of {settings.source} are not those that the run in {run} learnt from",
             why="images, labels or names changed",
             fix="name another SOURCE, or pre-train again",
         )
-    parts = json.loads(folder.splits.read_text())
     images, test = prepared.images, prepared.source.test
-    indices = {name: torch.tensor(parts[name], dtype=torch.int64) for name in ("unlabelled", "validation", "test")}
+    indices = {name: torch.tensor(positions, dtype=torch.int64) for name, positions in parts.items()}
     if test is not None:
         held_out = Part(images=test, index=torch.arange(len(test)))
     else:
         held_out = Part(images=images, index=indices["test"] if len(indices["test"]) else indices["validation"])
     return RunImages(source=settings.source, learnt=Part(images=images, index=indices["unlabelled"]), held_out=held_out)
+
+
+def _read(folder: RunFolder) -> tuple[DataFacts, dict[str, list[int]]]:
+    """What the run learnt from, and who served for what."""
+    try:
+        facts = from_json(DataFacts, folder.data.read_text())
+        parts = json.loads(folder.splits.read_text())
+        return facts, {name: parts[name] for name in ("unlabelled", "validation", "test")}
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise DataError(
+            f"what the run in {folder.path} learnt from is not known",
+            why=f"{folder.data.name} or {folder.splits.name} is missing or damaged",
+            fix="name a SOURCE",
+        ) from problem
 
 
 def in_form(source: Any, spec: EncoderSpec) -> list[ImageSet]:
@@ -128,15 +147,15 @@ def asked_for(run: Path, source: Any, spec: EncoderSpec) -> list[Part]:
 
 
 def evenly(parts: Sequence[Part], most: int) -> tuple[Tensor, list[str]]:
-    """At most so many images at equal distances over all parts: [k, c, h, w] float32 in 0..1, and their names."""
+    """At most so many images at equal distances over all parts: [k, c, h, w] float32 in 0..1, and their classes."""
     total = sum(map(len, parts))
     wanted = torch.arange(min(most, total)) * total // max(1, min(most, total))
     images: list[Tensor] = []
-    names: list[str] = []
+    classes: list[str] = []
     before = 0
     for part in parts:
         rows = wanted[(wanted >= before) & (wanted < before + len(part))] - before
         images.append(part.take(rows))
-        names += [part.images.name(position) for position in part.index[rows].tolist()]
+        classes += part.class_names(rows)
         before += len(part)
-    return torch.cat(images), names
+    return torch.cat(images), classes

@@ -95,7 +95,10 @@ class RunSettings:
                 f"variance_reduction must be >= 0 and finite, got {self.variance_reduction}",
             ),
             (self.image_size >= 0, f"image_size must be >= 0, got {self.image_size}"),
-            (all(count >= 1 for count in self.label_counts), f"label_counts must be >= 1, got {self.label_counts}"),
+            (
+                all(count >= 2 for count in self.label_counts),
+                f"label_counts must be >= 2, as one label shows one class, got {self.label_counts}",
+            ),
             (len(self.models) > 0, f"models must name at least one of {', '.join(MODELS)}"),
         ]
         found = [sentence for kept, sentence in rules if not kept]

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 from hundredfold import atomic
 from hundredfold.errors import DivergedError, Interrupted, OutputError, SettingsError
+from hundredfold.evaluate.task_health import task_ills
+from hundredfold.evaluate.verdict import worth
 from hundredfold.records import Interval, RunResult, from_json, to_json
 from hundredfold.report.page import write_study_report
 from hundredfold.settings import Table, differences, merge, nested, overlay, toml_text
@@ -228,7 +230,8 @@ def _known(path: Path, table: Table, data: str) -> RunResult | None:
 def _written(design: Design, done: Sequence[Done], reference: Done, folder: RunFolder) -> StudyResult:
     found = reference.result
     assert found is not None  # without training nothing diverges
-    cells = tuple(one.cell for one in done)
+    labels = max(score.labels for score in found.records)
+    cells = tuple(_beside(one.cell, reference.cell, labels) for one in done)
     scores = [
         replace(score, settings=dict(one.cell.settings)) for one in done if one.result for score in one.result.records
     ]
@@ -239,7 +242,7 @@ def _written(design: Design, done: Sequence[Done], reference: Done, folder: RunF
         encoder=found.encoder,
         seconds={**seconds, "total": sum(seconds.values())},
         data=found.data,
-        labels=max(score.labels for score in found.records),
+        labels=labels,
         cells=cells,
         records=(*found.records, *scores),
         reference=reference.cell.summary,
@@ -249,6 +252,15 @@ def _written(design: Design, done: Sequence[Done], reference: Done, folder: RunF
     atomic.write_text(folder.results, to_json(result))
     write_study_report(folder.path)
     return replace(result, folder=str(folder.path))
+
+
+def _beside(cell: StudyCell, reference: StudyCell, labels: int) -> StudyCell:
+    """The cell with what only the reference models show: a task that was solved and taught nothing."""
+    found = worth({**reference.summary, **cell.summary}, labels)
+    ills = [ill for ill in task_ills(cell.task, found) if ill.sentence not in cell.verdict]
+    if not ills:
+        return cell
+    return replace(cell, verdict=(*(ill.sentence for ill in ills), *cell.verdict), healthy=False)
 
 
 def accuracy(summary: Mapping[str, Mapping[str, Interval]], model: str, labels: int) -> float | None:

@@ -1,4 +1,7 @@
-"""How a method's own task goes on held-out images, for methods that compare no two views. No label is looked at."""
+"""How a method's own task goes on held-out images, for methods that compare no two views.
+
+No label is looked at, but for a method that learns from labels: it is told them as in training.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ from hundredfold.methods.generative._generative import GenerativeMethod
 from hundredfold.methods.generative._with_posterior import WithPosterior
 from hundredfold.random import generator
 from hundredfold.studies.examination import COMPARED, FEWEST, held_out
+from hundredfold.studies.generator import Generator, conditions
 from hundredfold.studies.prepare import Prepared
 from hundredfold.task_records import TaskFindings
 from hundredfold.types import ImageBatch
@@ -46,7 +50,8 @@ def task_stage(method: Method, prepared: Prepared) -> TaskFindings:
     batch = held_out(prepared, COMPARED)
     plain = features(method.encoder, prepared.images, batch.positions, prepared.engine)
     answered = _answered(method, batch, prepared)
-    said, code = _said_again(method, batch), _code(method, batch, prepared)
+    told = _told(method, batch, prepared)
+    said, code = _said_again(method, batch, told), _code(method, batch, told, prepared)
     chance, _ = method.levels(prepared.settings.plan.batch_size)
     return TaskFindings(
         images=len(plain),
@@ -77,24 +82,35 @@ def _answered(method: Method, batch: ImageBatch, prepared: Prepared) -> dict[str
     return {name: float((torch.stack(values) * weights).sum() / weights.sum()) for name, values in found.items()}
 
 
-def _said_again(method: Method, batch: ImageBatch) -> SaidAgain | None:
+def _told(method: Method, batch: ImageBatch, prepared: Prepared) -> tuple[Tensor, ...]:
+    """What a model that learns from labels is told of these images; nothing for others."""
+    if not isinstance(method, GenerativeMethod):
+        return ()
+    classes = prepared.classes if method.learns_from_labels else ()
+    labels = prepared.images.labels[batch.positions].tolist()
+    names = [classes[label] if classes and label >= 0 else "" for label in labels]
+    return conditions(Generator(model=method, name=prepared.settings.method, classes=classes), names)
+
+
+def _said_again(method: Method, batch: ImageBatch, told: tuple[Tensor, ...]) -> SaidAgain | None:
     if not isinstance(method, GenerativeMethod):
         return None
     images = as_float(batch.images)
-    again = torch.cat([method.reconstruct(part) for part in images.split(500)]).float().cpu()
+    blocks = zip(*(part.split(500) for part in (images, *told)))
+    again = torch.cat([method.reconstruct(*block) for block in blocks]).float().cpu()
     return SaidAgain(explained(images.cpu(), again), constant_share(images.cpu(), again))
 
 
-def _code(method: Method, batch: ImageBatch, prepared: Prepared) -> Code | None:
+def _code(method: Method, batch: ImageBatch, told: tuple[Tensor, ...], prepared: Prepared) -> Code | None:
     if not isinstance(method, WithPosterior):
         return None
     images = as_float(batch.images)
-    mean, log_variance = method.posterior(images)  # [n, k]
+    mean, log_variance = method.posterior(images, *told)  # [n, k]
     noise = torch.randn(mean.shape, generator=generator(prepared.settings.seed, "posterior")).to(mean.device)
     return Code(
         active_units=active_units(mean.cpu()),
         kl=float(gaussian_kl(mean, log_variance).mean()),
-        negative_elbo=float(method.negative_elbo(images, noise).mean()),
+        negative_elbo=float(method.negative_elbo(images, noise, *told).mean()),
     )
 
 

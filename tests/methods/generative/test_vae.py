@@ -37,7 +37,7 @@ def batch(count=6):
     return ImageBatch(pixels, torch.full((count,), -1), torch.arange(count))
 
 
-def train(epochs=8, **settings):
+def train(epochs=6, **settings):
     method = make(**{"likelihood": "mse", "sigma": 0.2, "warm_up": 0.0, **settings})
     loader = Loader(images=read_digits().train, index=torch.arange(800), batch_size=50, seed=0)
     return method, fit(method, loader, Plan(epochs=epochs, batch_size=50, lr=5e-3), ENGINE)
@@ -132,25 +132,25 @@ def test_samples_are_images_that_depend_on_the_generator_alone():
 
 
 def test_it_comes_below_the_best_cost_of_one_normal_image_for_all():
-    method, _ = train(epochs=12)
+    method, _ = train(epochs=8)
     pixels = read_digits().train
     shown, known = as_float(pixels.take(torch.arange(800, 1200))), as_float(pixels.take(torch.arange(800)))
     epsilon = torch.randn(400, 4, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         bound = method.negative_elbo(shown, epsilon).mean().item()
     alone = -Normal(known.mean(0), 0.2).log_prob(shown).sum((1, 2, 3)).mean().item()
-    assert bound < alone - 10
+    assert bound < alone - 5
 
 
 def test_beta_trades_what_codes_tell_against_what_they_cost():
     kl = {beta: train(beta=beta)[1].epochs[-1].logs["kl"] for beta in (0.1, 1.0, 100.0)}
-    assert kl[0.1] > 1.3 * kl[1.0] and kl[100.0] < 0.3 < 3 < kl[1.0]  # the last is posterior collapse
+    assert kl[0.1] > 1.3 * kl[1.0] and kl[100.0] < 0.3 < 1 < kl[1.0]  # the last is posterior collapse
 
 
 def test_free_bits_undo_a_posterior_collapse():
     taken = {nats: nats_of(train(beta=100.0, free_bits=nats)[0]) for nats in (0.0, 1.0)}  # [k] each
-    assert taken[0.0].sum() < 0.3 and taken[1.0].sum() > 2
-    assert taken[1.0].max() < 1.5  # no more than is free
+    assert taken[0.0].sum() < 0.1 < 1 < taken[1.0].sum()
+    assert taken[1.0].max() < 1.2  # no more than is free
 
 
 def test_settings():

@@ -72,15 +72,15 @@ def test_hidden_patches_are_neither_seen_nor_kept():
 
 
 def test_learns_to_fill_digits():
+    """More of the pixels' variance is explained than the mean image explains: what is around was looked at."""
     digits = read_digits().train
-    method = make()
-    loader = Loader(images=digits, index=torch.arange(512), batch_size=64, seed=0)
-    fit(
-        method, loader, Plan(epochs=15, batch_size=64, lr=3e-3), Engine(device=torch.device("cpu"), precision="float32")
-    )
-    held_out = digits.take(torch.arange(600, 1000))
+    method = make(mask=0.5)
+    loader = Loader(images=digits, index=torch.arange(1024), batch_size=64, seed=0)
+    engine = Engine(device=torch.device("cpu"), precision="float32")
+    fit(method, loader, Plan(epochs=25, batch_size=64, lr=3e-3), engine)
+    held_out = digits.take(torch.arange(1100, 1500))
     views = method.views(ImageBatch(held_out, torch.zeros(400), torch.arange(400)), generator(0, "v"))
-    assert method(views).logs["explained"] > 0.1
+    assert method(views).logs["explained"] > 0.15
 
 
 def test_a_patch_that_does_not_divide_is_refused():

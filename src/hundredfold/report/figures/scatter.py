@@ -25,6 +25,7 @@ SHAPES = ("round", "square", "ring")
 NAMED = PALETTE * len(SHAPES)  # groups that can be told apart; the others share one mark
 EDGE = 10.0  # px between the outermost points and the frame
 OTHERS = "others"
+GROUPLESS = frozenset({"none", "no label"})  # names of points that belong to no group: grey, below the others
 WRITTEN = 20  # groups whose names are written into the plot
 SHORT = 12  # characters of such a name
 
@@ -110,7 +111,9 @@ def point_size(count: int) -> float:
 
 
 def _styled(named: list[tuple[str, list[tuple[float, float]]]]) -> list[Group]:
-    drawn = [
+    without = [Group(name=name, style="others", points=points) for name, points in named if name in GROUPLESS]
+    named = [(name, points) for name, points in named if name not in GROUPLESS]
+    drawn = without + [
         Group(name=name, style=f"{SHAPES[position // PALETTE]} k{position % PALETTE}", points=points)
         for position, (name, points) in enumerate(named[:NAMED])
     ]
