@@ -70,7 +70,10 @@ def at_home(tmp_path, monkeypatch):
 
 def test_the_commands_of_the_main_job_run(at_home, capsys):
     ours = [shlex.split(line)[1:] for line in commands(README) if line.startswith("hundredfold ")]
-    assert [arguments[0] for arguments in ours] == ["check-data", "run", "predict", "pretrain", "suggest"]
+    assert [arguments[0] for arguments in ours] == [
+        *("check-data", "run", "predict", "pretrain", "suggest"),
+        *("pretrain", "generate", "anomalies", "map"),
+    ]
     quick = {"run": QUICK, "pretrain": ("--epochs=1", "--quiet")}
     for arguments in ours:
         with pytest.raises(SystemExit) as left:

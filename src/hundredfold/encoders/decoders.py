@@ -60,7 +60,8 @@ class Doubling(nn.Module):
     def __init__(self, before: int, after: int, size: tuple[int, int]) -> None:
         super().__init__()
         self.size = size
-        transposed = nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, output_padding=1, bias=False)
+        odd = (size[0] % 2, size[1] % 2)  # a row or column more, which is cut off again where there is one too many
+        transposed = nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, output_padding=odd, bias=False)
         convolution = nn.Conv2d(after, after, 3, padding=1, bias=False)
         self.larger = nn.Sequential(*_normalised(transposed, nn.BatchNorm2d(after)))
         self.smooth = nn.Sequential(*_normalised(convolution, nn.BatchNorm2d(after)))

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hundredfold.errors import SettingsError
 from hundredfold.evaluate.anomaly import reconstruction_error
 from hundredfold.evaluate.denoising import psnr
 from hundredfold.evaluate.posterior import active_units
@@ -25,6 +26,7 @@ from hundredfold.studies.run_images import BLOCK, Part, asked_for, evenly
 from hundredfold.train.engine import Engine, choose_engine
 
 SHOWN = 12
+ROUNDING = 1e-9  # share of the squares of all pixels below which a variance is none
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,7 +37,7 @@ class Reconstruction:
         images: how many.
         error: mean squared error of a pixel, values in 0..1.
         psnr: peak signal-to-noise ratio in dB, mean over images.
-        explained: share of the variance of the pixels that the reconstructions keep, at most 1.
+        explained: share of the variance of the pixels that is kept, at most 1; 0 where all images are the same.
         negative_elbo: mean bound on -log p(x) in nats, by one sample of the posterior each; None without a posterior.
         kl: of it, the divergence of posterior from prior.
         active_units: dimensions of the code that tell of the image (Burda et al. 2016); None without a posterior.
@@ -85,16 +87,18 @@ def reconstruct(
     Args:
         run: a run of a generative method.
         source: a SOURCE or arrays; None takes the images that the run held out.
-        count: how many to show.
+        count: how many to show, >= 1.
         to: a .png, .npz, .npy or a folder for what is shown (originals, then reconstructions), or None.
         accelerator: see `run`.
 
     Raises:
-        CheckpointError: no generative model in `run`. DataError: images that do not fit. SettingsError: a file type
-            that is none of these.
+        CheckpointError: no generative model in `run`. DataError: images that do not fit. SettingsError: a count or
+            file type that cannot be.
     """
     target = Path(to) if to is not None else None
     check_target(target)
+    if count < 1:
+        raise SettingsError([f"count must be >= 1, got {count}"])
     kept = load_generator(Path(run))
     engine = choose_engine(accelerator=accelerator)
     engine.place(kept.model)
@@ -127,6 +131,7 @@ def measured(kept: Generator, parts: Sequence[Part], engine: Engine, *, count: i
             squares = squares + images.double().square().sum()
             number += len(images)
     spread = float(squares - total.square().sum() / number)  # about the mean image
+    varied = spread > ROUNDING * float(squares)
     error = torch.cat(errors)
     shown, classes = evenly(parts, count)
     again = model.reconstruct(engine.images(shown), *conditions(kept, classes)).float().cpu()
@@ -135,7 +140,7 @@ def measured(kept: Generator, parts: Sequence[Part], engine: Engine, *, count: i
         images=number,
         error=float(error.mean()),
         psnr=float(torch.cat(ratios).mean()),
-        explained=1 - float(error.double().sum()) * shown[0].numel() / max(spread, 1e-12),
+        explained=1 - float(error.double().sum()) * shown[0].numel() / spread if varied else 0.0,
         latent=model.latent,
         shown=torch.stack([shown, again]),
         told=told,

@@ -44,7 +44,8 @@ class Config(ClassifierConfig):
             all 24 orders gives 80.3 %, 3 with 30 orders 75.5 %: these lie so far apart that 96 % are answered rightly.
         permutations: orders to tell apart, >= 2, at most (grid x grid)! and 1,000; the image as it is is one.
         gap: share of a cell's side that its patch leaves out, 0 <= gap < 1, so that edges do not go on from patch to
-            patch. The patch is stretched to its cell: a line between patches would never be seen again.
+            patch. The patch is stretched to its cell: a line between patches would never be seen again. On MNIST 0 and
+            0.2 leave the same probe (80.3 %), 0.4 a worse one (77.5 %); without a gap 97 instead of 86 % are answered.
         jitter: cut each patch at a random place of its cell; otherwise from its middle.
         brightness: each patch's channels are multiplied by factors of 1 - brightness to 1 + brightness, 0..1, so that
             light and tint that change across the image tell no places.
