@@ -116,3 +116,20 @@ def test_spec_is_a_value():
 def test_looking_for_encoders_imports_no_extra():
     code = "import sys; from hundredfold.encoders import build; build.names(); assert 'transformers' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", build.names())
+def test_maps_are_what_the_features_are_gathered_from(name):
+    one = build.encoder(name, channels=1, size=(16, 16), mean=[0.4], std=[0.3], seed=0).eval()
+    images = torch.rand(3, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    maps = one.maps(images)
+    assert maps.dim() == 4 and len(maps) == 3 and maps.shape[2:] != (1, 1)
+    moved = images.clone()
+    moved[..., :4, :4] = 1 - moved[..., :4, :4]
+    assert not torch.allclose(one.maps(moved)[..., 0, 0], maps[..., 0, 0])
+
+
+def test_an_encoder_that_says_nothing_of_its_maps_has_none():
+    one = build.encoder("convnet", channels=1, size=(16, 16), mean=[0.4], std=[0.3], seed=0)
+    one.network = torch.nn.Flatten()
+    assert one.maps(torch.rand(2, 1, 16, 16)) is None

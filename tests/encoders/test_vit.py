@@ -9,7 +9,7 @@ from torch import nn
 
 from hundredfold.encoders import build as encoders
 from hundredfold.encoders import vit
-from hundredfold.encoders.vit import Block, Config, patch_for, patches_of, sine_cosine_positions
+from hundredfold.encoders.vit import Block, Config, patch_for, patches_of, place_waves, sine_cosine_positions
 from hundredfold.errors import SettingsError
 
 SMALL = {"width": 16, "depth": 2, "heads": 2}
@@ -70,12 +70,32 @@ def test_tokens_are_patches_row_by_row():
         torch.testing.assert_close(tokens[:, place], patch @ filters.T + offset + network.positions[place])
 
 
-def test_features_are_the_mean_over_all_tokens():
+def test_features_are_a_mean_over_all_tokens_on_their_waves():
     encoder = make()
     normal = (images() - 0.4) / 0.3
     tokens = encoder.network.forward_tokens(encoder.network.tokens(normal))
-    torch.testing.assert_close(encoder(images()), tokens.mean(1))
+    torch.testing.assert_close(encoder(images()), (tokens * encoder.network.waves).mean(1))
     torch.testing.assert_close(tokens.mean(2), torch.zeros(3, 16), atol=1e-5, rtol=0)  # behind a LayerNorm
+
+
+@pytest.mark.parametrize("grid", [(2, 2), (3, 5), (4, 4)])
+def test_the_waves_keep_what_is_where(grid):
+    """Those of one turn are orthogonal, the first is constant, and the next turn is the same again."""
+    count = grid[0] * grid[1]
+    waves = place_waves(grid, 2 * count).double()
+    torch.testing.assert_close(
+        waves[:, :count].T @ waves[:, :count] / count, torch.eye(count).double(), atol=1e-4, rtol=0
+    )
+    assert torch.equal(waves[:, 0], torch.ones(count).double()) and torch.equal(waves[:, :count], waves[:, count:])
+
+
+def test_a_wave_by_hand():
+    waves = place_waves((2, 3), 6)
+    for place in range(6):
+        for feature in range(6):
+            (row, column), (u, v) = divmod(place, 3), divmod(feature, 3)
+            angle = 2 * math.pi * (u * row / 2 + v * column / 3)
+            assert waves[place, feature].item() == pytest.approx(math.cos(angle) + math.sin(angle), abs=1e-5)
 
 
 def test_any_tokens_may_be_left_out_and_their_order_does_not_matter():
@@ -95,7 +115,8 @@ def test_where_a_patch_lies_matters():
 
 
 @pytest.mark.parametrize(
-    "size, patch", [((28, 28), 4), ((32, 32), 4), ((8, 8), 2), ((96, 96), 16), ((30, 45), 5), ((6, 4), 2), ((4, 4), 2)]
+    "size, patch",
+    [((28, 28), 7), ((32, 32), 8), ((8, 8), 2), ((224, 224), 16), ((30, 45), 5), ((6, 4), 2), ((4, 4), 2)],
 )
 def test_a_patch_is_chosen_for_the_size(size, patch):
     assert patch_for(0, size) == patch

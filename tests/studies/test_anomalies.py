@@ -15,7 +15,7 @@ from hundredfold.errors import CheckpointError, DataError, SettingsError
 from hundredfold.studies.generator import load_generator
 from hundredfold.studies.run_images import run_images
 
-OURS = ("neighbour_distance", "latent_distance", "reconstruction_error")
+OURS = ("local_distance", "neighbour_distance", "latent_distance", "reconstruction_error")
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +56,15 @@ def test_criteria_again_with_loops(found, pretrained, mixed, plain):
     with torch.no_grad():
         again = model.reconstruct(asked)
         before, rows = (model.encoder(images).double().numpy() for images in (known, asked))
+        maps, here = (model.encoder.maps(images).flatten(1).double().numpy() for images in (known, asked))
         codes, own = (model.encode(images).double().numpy() for images in (asked, known))
     scores = found[0].scores
     for place in (0, 1, 2, 29):
         error = sum((x - y) ** 2 for x, y in zip(asked[place].flatten().tolist(), again[place].flatten().tolist())) / 64
         assert float(scores["reconstruction_error"][place]) == pytest.approx(error, rel=1e-4)
-        row = rows[place]
-        cosines = [1 - row @ one / math.sqrt((row @ row) * (one @ one)) for one in before]
-        assert float(scores["neighbour_distance"][place]) == pytest.approx(sum(sorted(cosines)[:3]) / 3, abs=1e-5)
+        for name, row, others in (("neighbour", rows[place], before), ("local", here[place], maps)):
+            cosines = [1 - row @ one / math.sqrt((row @ row) * (one @ one)) for one in others]
+            assert float(scores[f"{name}_distance"][place]) == pytest.approx(sum(sorted(cosines)[:3]) / 3, abs=1e-5)
     distances = LedoitWolf().fit(own).mahalanobis(codes)
     assert np.argsort(distances).tolist() == scores["latent_distance"].argsort().tolist()
     np.testing.assert_allclose(np.sqrt(distances), scores["latent_distance"].numpy(), rtol=1e-3)
@@ -90,7 +91,7 @@ def test_the_report_shows_the_strangest(found):
 def test_images_like_those_learnt_from_are_not_strange(copied):
     run = copied("simclr")
     found = hundredfold.anomalies(run)
-    assert len(found.names) == 40 and found.auroc == {} and set(found.scores) == {*OURS[:2], "isolation_forest"}
+    assert len(found.names) == 40 and found.auroc == {} and set(found.scores) == {*OURS[:3], "isolation_forest"}
     assert 20 < float(found.percentiles.mean()) < 80
     learnt = run_images(run).learnt
     assert found.names[0] == run_images(run).held_out.names()[0] not in learnt.names()

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import tomllib
 
 import pytest
 import torch
@@ -118,3 +120,24 @@ def test_weights_that_are_none(copied):
     (run / "generator" / "config.json").write_bytes(b"\xff\xfe")
     with pytest.raises(CheckpointError, match="cannot be used"):
         load_generator(resealed(run))
+
+
+def test_the_classes_are_filled_in_recorded_and_resumed(copied):
+    run = copied("conditional_vae")
+    settings = tomllib.loads((run / "settings.toml").read_text())["method_settings"]
+    assert settings["classes"] == 3 and settings["latent"] == 8
+    assert "classes" not in tomllib.loads((run / "asked.toml").read_text()).get("method_settings", {})
+    before = (run / "generator" / "model.safetensors").read_bytes()
+    (run / "results.json").unlink()
+    shutil.rmtree(run / "generator")
+    hundredfold.pretrain(None, out=run, resume=True)
+    assert (run / "generator" / "model.safetensors").read_bytes() == before
+    assert load_generator(run).classes == ("0", "1", "2")
+
+
+def test_an_encoder_that_has_seen_labels_is_told_where_few_are_learnt_from(pretrained, mosaics_file, tmp_path):
+    few = {"labels": 6, "draws": 1, "models": ("linear_probe",)}
+    found = hundredfold.evaluate(pretrained("conditional_vae"), str(mosaics_file), out=tmp_path / "e", **few)
+    assert any("has learnt from labels (conditional_vae)" in note for note in found.notes)
+    other = hundredfold.evaluate(pretrained("autoencoder"), str(mosaics_file), out=tmp_path / "o", **few)
+    assert not any("has learnt from labels" in note for note in other.notes)

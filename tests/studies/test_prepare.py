@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
 
 from hundredfold.data.read import read
 from hundredfold.errors import DataError, SettingsError
 from hundredfold.studies.prepare import channel_statistics, fingerprint, prepare
+from hundredfold.studies.pretraining import new_method
 
 
 def make(source, needs_labels=True, **given):
@@ -210,3 +212,50 @@ def test_views_that_the_channels_do_not_allow_are_told_before_training():
     images = np.random.default_rng(0).integers(0, 255, (80, 12, 12), dtype=np.uint8)
     with pytest.raises(SettingsError, match="only images of 3 channels turn grey, these have 1"):
         prepare(images, {"views": {"grey_probability": 0.2}}, needs_labels=False)
+
+
+# --- methods that compare no views --------------------------------------------------------------------------------
+
+
+def test_a_method_that_learns_from_labels_is_told_how_many_classes_there_are():
+    assert make(images(), False, method="conditional_vae").settings.method_settings["classes"] == 3
+    assert make(images()[0], False, method="conditional_vae").settings.method_settings["classes"] == 0
+    assert make(images(), False, method="conditional_vae", method_settings={"classes": 3})
+    with pytest.raises(SettingsError, match=r"classes is 5, but .* has 3: leave it out"):
+        make(images(), False, method="conditional_vae", method_settings={"classes": 5})
+
+
+def test_a_method_that_learns_from_labels_can_only_be_pretrained():
+    with pytest.raises(SettingsError, match="conditional_vae learns from all labels there are") as refused:
+        make(images(), method="conditional_vae", labels=6)
+    assert "hundredfold pretrain" in refused.value.problems[0]
+
+
+def test_mae_brings_the_encoder_that_it_trains():
+    prepared = make(images(), False, method="mae")
+    assert prepared.settings.encoder == "vit" and told(prepared, "encoder: vit, which mae trains")
+    assert make(images(), False, method="mae", encoder="auto").settings.encoder == "vit"
+    assert make(images(), False, method="simclr").settings.encoder == "convnet"
+
+
+def test_another_encoder_is_refused_by_mae():
+    with pytest.raises(SettingsError, match="vit"):
+        new_method(make(images(), False, method="mae", encoder="convnet"))
+
+
+def test_what_speaks_against_a_method_is_a_note():
+    digits = load_digits().images.astype(np.float32)[:400] / 16
+    both = np.concatenate([digits, digits[..., ::-1]])
+    assert told(make(both, False, method="flip"), "flip: ")
+    noise = np.random.default_rng(0).random((400, 8, 8)).astype(np.float32)
+    assert told(make(noise, False, method="masked_patch"), "masked_patch: what surrounds the middle")
+    assert not told(make(both, False, method="simclr"), "simclr: ")
+
+
+def test_patches_that_do_not_divide_the_image_are_told_before_any_training():
+    for given in (
+        {"method": "masked_patch", "method_settings": {"patch": 3}},
+        {"method": "mae", "encoder_settings": {"patch": 3}},
+    ):
+        with pytest.raises(SettingsError, match="3.* 8x8"):
+            new_method(make(images(), False, **given))

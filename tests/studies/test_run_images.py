@@ -1,4 +1,4 @@
-"""The images of a run once more: which they are, that they are still the same, and those of any source in their form."""
+"""The images of a run once more: which they are, that they are the same, and those of any source in their form."""
 
 import json
 import shutil

@@ -86,6 +86,16 @@ def test_each_value_that_cannot_be_used_is_told_by_name(change):
     assert name.replace("_", " ").removesuffix("s") in words
 
 
+def test_variance_reduction_is_for_methods_that_compare_two_views():
+    for method in ("rotation", "vae", "masked_patch"):
+        with pytest.raises(SettingsError) as refused:
+            gather(None, [], {"method": method, "variance_reduction": 1.0})
+        (problem,) = refused.value.problems
+        assert problem == f"variance_reduction is for methods that compare two views, {method} does not"
+    assert gather(None, [], {"method": "simclr", "variance_reduction": 1.0})
+    assert gather(None, [], {"method": "vae", "variance_reduction": 0.0})
+
+
 def test_settings_of_an_encoder_that_is_not_known_yet_are_left_for_later():
     assert gather(None, [], {"encoder": "hf:vit", "encoder_settings": {"anything": 1}})
     assert gather(None, [], {"encoder_settings": {"widths": [4]}})

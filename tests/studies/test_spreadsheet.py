@@ -4,8 +4,8 @@ import csv
 
 import pytest
 
-from hundredfold.errors import OutputError
-from hundredfold.studies.spreadsheet import harmless, write_csv
+from hundredfold.errors import OutputError, SettingsError
+from hundredfold.studies.spreadsheet import check_csv, harmless, write_csv
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\tx", "\rx", "=", "+", "--1"])
@@ -25,6 +25,26 @@ def test_rows_come_back_as_they_were(tmp_path) -> None:
         found = list(csv.reader(file))
     assert found == [["'=head", "b", "c"], *rows[:2], ["-1", "0", "'=1"]]
     assert b"\r\n" not in (tmp_path / "table.csv").read_bytes()
+
+
+def test_a_lone_carriage_return_does_not_split_its_row(tmp_path) -> None:
+    rows = [["a\rb", "1"], ["plain", "2\r"], ["x\r\n", 'say "\r"'], ["=\r", "3"]]
+    write_csv(tmp_path / "table.csv", ["name", "value"], rows)
+    with (tmp_path / "table.csv").open(newline="", encoding="utf-8") as file:
+        found = list(csv.reader(file))
+    assert found == [["name", "value"], *rows[:3], ["'=\r", "3"]]
+
+
+def test_targets_are_checked_before_any_work(tmp_path) -> None:
+    check_csv(None)
+    check_csv(tmp_path / "table.csv")
+    for name, told in (
+        ("table.cvs", "unknown file type '.cvs': did you mean '.csv'"),
+        ("table", "unknown file type"),
+        ("no/table.csv", "there is no folder"),
+    ):
+        with pytest.raises(SettingsError, match=told):
+            check_csv(tmp_path / name)
 
 
 def test_a_folder_that_is_not_there(tmp_path) -> None:

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import hundredfold
@@ -227,6 +228,24 @@ def test_the_verdict_on_methods_names_those_that_add_little(finished):
     assert "linear probe of simclr is first with 90.0 %" in said and "at least 10.0 points above the raw pixels" in said
     said = " ".join(methods_study.verdict(with_accuracies(0.9, 0.72, 0.7)))
     assert "Less than 5 points above the raw pixels (70.0 %): barlow_twins." in said
+
+
+def test_methods_that_cannot_be_compared_are_left_out_or_refused(toy_file, common, tmp_path):
+    def named(**given):
+        return [variant.name for variant in methods_study.design().variants({"methods": None}, given)]
+
+    assert {"simclr", "rotation", "vae", "mae"} <= set(named()) and "conditional_vae" not in named()
+    settled = named(encoder="convnet")
+    assert "mae" not in settled and "rotation" in settled and "mae" not in named(encoder_settings={"widths": [4]})
+    assert "mae" in named(encoder="vit") and "mae" in named(encoder="auto")
+    with pytest.raises(SettingsError, match="conditional_vae learns from all labels"):
+        study_methods(str(toy_file), methods=["conditional_vae"], out=tmp_path / "study", **common)
+    with pytest.raises(SettingsError, match="mae needs the encoder vit"):
+        study_methods(str(toy_file), methods=["simclr", "mae"], encoder="convnet", out=tmp_path / "study", **common)
+    wide = (np.zeros((60, 8, 12), dtype=np.uint8), np.arange(60) % 3)
+    with pytest.raises(SettingsError, match="rotation needs square images"):
+        study_methods(wide, methods=["simclr", "rotation"], out=tmp_path / "study", **common)
+    assert not (tmp_path / "study").exists()
 
 
 def test_an_estimate_writes_nothing(toy_file, common, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""How a task went on held-out images: figures again from the method itself, and no label but for who learns from them."""
+"""How a task went on held-out images: figures again from the method, and no label but for who learns from them."""
 
 import math
 
@@ -85,9 +85,7 @@ def test_reconstructions_are_compared_with_the_images(made):
     with torch.no_grad():
         again = method.reconstruct(images)
     assert found.explained == pytest.approx(1 - share_of_variance(images, again), rel=1e-4)
-    assert found.constant == pytest.approx(
-        share_of_variance(images, images + again - again.mean(0)), rel=1e-4
-    )
+    assert found.constant == pytest.approx(share_of_variance(images, images + again - again.mean(0)), rel=1e-4)
     assert found.latent == 64 and found.accuracy is found.active_units is found.kl is found.negative_elbo is None
 
 
@@ -98,7 +96,9 @@ def test_the_code_of_a_vae(made):
     with torch.no_grad():
         mean, log_variance = (part.double() for part in method.posterior(images))
         bound = method.negative_elbo(images, noise)
-    kl = sum((m * m + math.exp(v) - v - 1) / 2 for m, v in zip(mean.flatten().tolist(), log_variance.flatten().tolist()))
+    kl = sum(
+        (m * m + math.exp(v) - v - 1) / 2 for m, v in zip(mean.flatten().tolist(), log_variance.flatten().tolist())
+    )
     assert found.kl == pytest.approx(kl / 40, rel=1e-4) and found.negative_elbo == pytest.approx(float(bound.mean()))
     assert found.active_units == sum(float(column.var(correction=0)) > 0.01 for column in mean.T)
     assert found.latent == 20

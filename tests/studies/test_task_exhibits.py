@@ -1,4 +1,4 @@
-"""What the report of a run shows of its task: questions and answers, what was missing, or reconstructions and samples."""
+"""What the report of a run shows of its task: questions and answers, what was missing, reconstructions, samples."""
 
 import json
 

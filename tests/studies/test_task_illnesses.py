@@ -93,13 +93,11 @@ def test_nothing_is_pretrained(digits):
     assert "0 steps" in sentence_of(diagnosis.NOT_LEARNING, result, task)
 
 
-def ripples(marked):
-    """480 images of rings about the middle, whose width is the class; a turn changes nothing but for a bright corner."""
-    rng, labels = np.random.default_rng(1), np.arange(480) % 3
-    row, column = np.mgrid[:12, :12] - 5.5
-    far = np.hypot(row, column)  # [12, 12]
-    width = np.array([0.6, 1.1, 1.8])[labels][:, None, None]
-    images = 100 + 40 * np.sin(width * far + rng.uniform(0, 2 * np.pi, (480, 1, 1))) + rng.normal(0, 20, (480, 12, 12))
+def textures(marked):
+    """360 images of noise, whose contrast is the class: a turn changes nothing, but for a bright corner."""
+    rng, labels = np.random.default_rng(3), np.arange(360) % 3
+    light = 110 + rng.uniform(-40, 40, (360, 1, 1))
+    images = light + rng.normal(size=(360, 12, 12)) * np.array([12, 24, 48])[labels][:, None, None]
     if marked:
         images[:, :4, :4] = 255
     return images.clip(0, 255).astype(np.uint8), labels
@@ -107,14 +105,14 @@ def ripples(marked):
 
 @pytest.fixture(scope="module")
 def shortcut(tmp_path_factory):
-    """shortcut(marked): a run of rotation on ripples, with few labels."""
+    """shortcut(marked): a run of rotation on textures, with few labels."""
 
     def of(marked):
         return hundredfold.run(
-            ripples(marked),
+            textures(marked),
             out=tmp_path_factory.mktemp("shortcut") / "run",
             method="rotation",
-            epochs=20,
+            epochs=8,
             lr=0.01,
             batch_size=32,
             labels=60,
@@ -140,4 +138,3 @@ def test_without_the_corner_there_is_nothing_to_answer(shortcut):
     found = shortcut(marked=False)
     assert found.task.accuracy < 0.6 and diagnosis.SHORTCUT not in found.illnesses
     assert diagnosis.NOT_LEARNING in found.illnesses
-    assert any(note.startswith("rotation: ") for note in found.notes), "and it was said before"

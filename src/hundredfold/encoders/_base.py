@@ -86,6 +86,14 @@ class Encoder(nn.Module):
             return torch.cat([self._pass_again_later(part) for part in parts])
         return torch.cat([self._pass(part) for part in parts])
 
+    def maps(self, images: Tensor) -> Tensor | None:
+        """What the network has of images [b, c, h, w] in 0..1 before it gathers all places in one vector: [b, ...].
+
+        None for a network that does not say. A network says it by a method `maps` of normalised images.
+        """
+        ask = getattr(self.network, "maps", None)
+        return None if ask is None else ask(self.normalise(images))
+
     def normalise(self, images: Tensor) -> Tensor:
         """What the network takes of images [b, c, h, w] in 0..1: each channel less its mean, over its deviation."""
         return (images - self.mean) / self.std

@@ -79,10 +79,15 @@ class ConvNet(nn.Module):
         Raises:
             ValueError: the images are of another size than the network was built for.
         """
+        features: Tensor = self.features(self.maps(images).flatten(1))
+        return features
+
+    def maps(self, images: Tensor) -> Tensor:
+        """What the blocks make of images, [b, width, h', w']; raises as `forward`."""
         if tuple(images.shape[2:]) != self.size:
             raise ValueError(f"this convnet takes images of {self.size}, got {tuple(images.shape[2:])}")
-        features: Tensor = self.features(self.blocks(images).flatten(1))
-        return features
+        maps: Tensor = self.blocks(images)
+        return maps
 
 
 def build(channels: int, size: tuple[int, int], config: Config) -> tuple[nn.Module, int]:

@@ -60,6 +60,15 @@ class Block(nn.Module):
         return outer
 
 
+class ResNet18(nn.Sequential):
+    """Stem, four stages, the mean over all places: [b, c, h, w] -> [b, 512]."""
+
+    def maps(self, images: Tensor) -> Tensor:
+        """What the last stage makes of images, [b, 512, h', w']."""
+        maps: Tensor = self[:-2](images)
+        return maps
+
+
 def build(channels: int, size: tuple[int, int], config: Config) -> tuple[nn.Module, int]:
     """The network and the length of its features (512), for images of `channels` and any size (height, width)."""
     small = _is_small(size, config)
@@ -70,7 +79,7 @@ def build(channels: int, size: tuple[int, int], config: Config) -> tuple[nn.Modu
         stages.append(nn.Sequential(Block(before, width, stride), Block(width, width, 1)))
         before = width
     stem = _small_stem(channels) if small else _large_stem(channels)
-    network = nn.Sequential(stem, *stages, nn.AdaptiveAvgPool2d(1), nn.Flatten(1))
+    network = ResNet18(stem, *stages, nn.AdaptiveAvgPool2d(1), nn.Flatten(1))
     _initialise(network, zero_last=config.zero_last)
     return network, WIDTHS[-1]
 

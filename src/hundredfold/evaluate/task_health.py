@@ -82,7 +82,7 @@ def _constant(task: TaskFindings) -> Diagnosis:
     return Diagnosis(
         illness=CONSTANT,
         sentence=f"Nearly the same image comes back whatever went in: reconstructions vary by "
-        f"{100 * (task.constant or 0):.1f} % of what held-out images do. Train longer, lower the learning rate, or "
+        f"{100 * (task.constant or 0):.1f} % of what held-out images do. Train longer, change the learning rate, or "
         "give the code more dimensions.",
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from hundredfold.encoders._base import Encoder
 from hundredfold.encoders.folder import load_encoder
@@ -31,6 +33,7 @@ from hundredfold.studies.spreadsheet import check_csv, write_csv
 from hundredfold.train.engine import Engine, choose_engine
 
 SHOWN = 24
+LONGEST = 4_096  # numbers of an image's maps that are compared
 KNOWN = 20_000  # images learnt from that others are compared with, at most
 REFERENCE = "isolation_forest"  # scored beside ours, and no part of `score`
 
@@ -41,10 +44,11 @@ class Anomalies:
 
     Attributes:
         names: [n] texts, in input order.
-        scores: by criterion, [n] each: "neighbour_distance" (in the encoder's features), "latent_distance" (from the
-            middle of the known images, in their metric), "reconstruction_error" (of a generative model), and
+        scores: by criterion, [n] each: "local_distance" (to the nearest known images by the maps of the encoder, place
+            by place; not of every encoder), "neighbour_distance" (by its features), "latent_distance" (from the middle
+            of the known images, in their metric), "reconstruction_error" (of a generative model), and
             "isolation_forest" on pixels, for comparison.
-        score: [n], the mean of the first three in standard deviations above the known images.
+        score: [n], the first of those that there are, in standard deviations above the known images.
         percentiles: [n], the share of known images that score lower, in percent.
         auroc: by criterion and for "score", how often a strange image scores above an ordinary one, 0..1; empty where
             it was not said which are ordinary.
@@ -134,24 +138,27 @@ def scored(
     own = torch.arange(len(known))
     before, rows = _seen(encoder, model, [known], engine), _seen(encoder, model, asked, engine)
     criteria = {
-        "neighbour_distance": (
-            neighbour_distance(before["features"], before["features"], own=own),
-            neighbour_distance(before["features"], rows["features"]),
-        ),
-        "latent_distance": tuple(mahalanobis(before["codes"], one["codes"]) for one in (before, rows)),
+        f"{name}_distance": (
+            neighbour_distance(before[what], before[what], own=own),
+            neighbour_distance(before[what], rows[what]),
+        )
+        for name, what in (("local", "maps"), ("neighbour", "features"))
+        if what in before
     }
+    criteria["latent_distance"] = tuple(mahalanobis(before["codes"], one["codes"]) for one in (before, rows))
     if model is not None:
         criteria["reconstruction_error"] = (before["errors"], rows["errors"])
-    ordinary = {name: pair[0] for name, pair in criteria.items()}
     scores = {name: pair[1] for name, pair in criteria.items()}
-    score = combined(ordinary, scores)
+    # The mean of all criteria was less than the first alone: see the trials in benchmarks/README.md.
+    first, (ordinary, asked_scores) = next(iter(criteria.items()))
+    score = combined({first: ordinary}, {first: asked_scores})
     scores[REFERENCE] = isolation_forest(before["pixels"], rows["pixels"], seed=seed)
     told = {} if strange is None else {name: auroc(one, strange) for name, one in {"score": score, **scores}.items()}
     return Anomalies(
         names=tuple(name for part in asked for name in part.names()),
         scores=scores,
         score=score,
-        percentiles=percentile(combined(ordinary, ordinary), score),
+        percentiles=percentile(ordinary, asked_scores),
         auroc=told,
     )
 
@@ -160,16 +167,21 @@ def scored(
 def _seen(
     encoder: Encoder, model: GenerativeMethod | None, parts: Sequence[Part], engine: Engine
 ) -> Mapping[str, Tensor]:
-    """Of all images: `features` [n, d], `codes` [n, k], `pixels` [n, c h w], and `errors` [n] of a generative model."""
+    """Of all images: `features` [n, d], `codes` [n, k], `pixels` [n, c h w]; and where there are such, `maps` [n, m] of
+    the encoder and `errors` [n] of a generative model.
+    """
     engine.place(encoder).eval()
     if model is not None:
         engine.place(model).eval()
-    found: dict[str, list[Tensor]] = {"features": [], "codes": [], "pixels": [], "errors": []}
+    found: dict[str, list[Tensor]] = {"maps": [], "features": [], "codes": [], "pixels": [], "errors": []}
     for images in (block for part in parts for block in part.blocks()):
         here = engine.images(images)
         features = encoder(here).float().cpu()
         found["features"].append(features)
         found["pixels"].append(images.flatten(1).cpu())
+        maps = encoder.maps(here)
+        if maps is not None:
+            found["maps"].append(_short(maps).flatten(1).float().cpu())
         if model is None:
             found["codes"].append(features)
         else:
@@ -177,6 +189,15 @@ def _seen(
             found["codes"].append(codes.float().cpu())
             found["errors"].append(reconstruction_error(images.cpu(), model.decode(codes).float().cpu()))
     return {name: torch.cat(values) for name, values in found.items() if values}
+
+
+def _short(maps: Tensor) -> Tensor:
+    """Maps [b, d, h, w] of so few places, by means over neighbouring ones, that an image has 4,096 numbers at most."""
+    side = max(1, math.isqrt(LONGEST // maps.shape[1]))
+    height, width = maps.shape[2:]
+    if height * width <= side * side:
+        return maps
+    return functional.adaptive_avg_pool2d(maps, (min(height, side), min(width, side)))
 
 
 def _known(run: Path, normal: Any, encoder: Encoder) -> Part:

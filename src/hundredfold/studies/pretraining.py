@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import hundredfold.methods.catalogue as methods
@@ -11,14 +12,16 @@ from hundredfold.data.loader import Loader
 from hundredfold.encoders import build as encoders
 from hundredfold.encoders._base import Encoder
 from hundredfold.encoders.folder import load_encoder, save_encoder
-from hundredfold.errors import CheckpointError
+from hundredfold.errors import CheckpointError, SettingsError
 from hundredfold.methods._base import Method
 from hundredfold.methods.variance_reduced import VarianceReduced
 from hundredfold.random import derive
 from hundredfold.records import TrainingResult
+from hundredfold.settings import Table
 from hundredfold.studies.examination import examination
 from hundredfold.studies.generator import save_generator
 from hundredfold.studies.prepare import Prepared
+from hundredfold.studies.recipe import recommend
 from hundredfold.studies.run_folder import RunFolder
 from hundredfold.studies.several import train_together
 from hundredfold.train.loop import fit
@@ -52,6 +55,25 @@ def new_method(prepared: Prepared) -> Method:
     if settings.variance_reduction:
         return VarianceReduced(method, weight=settings.variance_reduction, images=len(prepared.split.pool))
     return method
+
+
+def check_trainable(tables: Sequence[Table], prepared: Prepared) -> None:
+    """Raises SettingsError if a method cannot train its encoder, or not on such images; all problems together.
+
+    Args:
+        tables: the settings of several runs on the same data.
+        prepared: one of those runs.
+    """
+    problems: dict[str, None] = {}
+    pool, validation = len(prepared.split.pool), len(prepared.split.validation)
+    for table in tables:
+        settings, _ = recommend(table, prepared.images, pool, validation)
+        try:
+            new_method(replace(prepared, settings=settings))
+        except SettingsError as found:
+            problems |= dict.fromkeys(found.problems)
+    if problems:
+        raise SettingsError(list(problems))
 
 
 def pretrain_stage(

@@ -26,6 +26,7 @@ from hundredfold.studies.estimate import estimate
 from hundredfold.studies.few_labels import run
 from hundredfold.studies.job import Request, Surroundings, resume_command
 from hundredfold.studies.prepare import fingerprint, prepare
+from hundredfold.studies.pretraining import check_trainable
 from hundredfold.studies.run_folder import DataFacts, RunFolder
 from hundredfold.studies.run_settings import RunSettings, gather
 from hundredfold.study_records import StudyCell, StudyResult
@@ -317,7 +318,9 @@ def _check(variants: Sequence[Variant], source: Any, given: Table) -> str:
     if problems:
         raise SettingsError(list(problems))
     largest = max(variants, key=lambda variant: variant.settings.get("plan.batch_size", 0))  # it asks most of the data
-    return fingerprint(prepare(source, common_settings(given, largest), needs_labels=True).source)
+    prepared = prepare(source, common_settings(given, largest), needs_labels=True)
+    check_trainable([common_settings(given, variant) for variant in variants], prepared)
+    return fingerprint(prepared.source)
 
 
 def _line(cell: StudyCell) -> str:

@@ -14,6 +14,7 @@ from hundredfold.train.loop import fit
 from hundredfold.train.plan import Plan
 from hundredfold.types import ImageBatch
 from hundredfold.views.chain import Chain
+from hundredfold.views.rotation import Rotation
 
 CONVNET = {"widths": [8, 16], "features": 32}
 
@@ -74,6 +75,15 @@ def test_the_band_counts_more():
     expected[7:21, 7:21] = 1
     assert torch.equal(weights, expected)
     assert torch.equal(make(overlap=0.0).weights(expected[None, None] == 1), (expected == 1)[None, None].float())
+
+
+def test_views_are_drawn_where_asked_for():
+    small, images = make().encoder, batch().images
+    still, moved = (
+        Inpainting(small, Chain((Rotation(degrees=90),)), Config(augment=augment)).views(batch(), generator(0, "v"))
+        for augment in (False, True)
+    )
+    assert torch.equal(still.images, images) and not torch.equal(moved.images, images)
 
 
 def test_the_loss_by_hand():

@@ -14,6 +14,7 @@ from hundredfold.train.loop import fit
 from hundredfold.train.plan import Plan
 from hundredfold.types import ImageBatch
 from hundredfold.views.chain import Chain
+from hundredfold.views.rotation import Rotation
 
 SMALL = {"width": 32, "depth": 2, "heads": 2}
 
@@ -23,7 +24,7 @@ def make(channels=1, size=(8, 8), vit=SMALL, **settings):
     small = encoder("vit", channels=channels, size=size, settings=vit, seed=0, **means)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return MAE(small, Chain(()), Config(**{"decoder_width": 32, **settings}))
+        return MAE(small, Chain(()), Config(**{"mask": 0.75, "decoder_width": 32, **settings}))
 
 
 def batch(count=6, channels=1, size=(8, 8)):
@@ -46,6 +47,15 @@ def test_the_encoder_sees_a_quarter_of_the_patches():
     method.encoder.network.blocks.register_forward_hook(lambda module, given, after: seen.append(given[0].shape))
     method(drawn(method))
     assert seen == [(6, 4, 32)]
+
+
+def test_views_are_drawn_where_asked_for():
+    small = encoder("vit", channels=1, size=(8, 8), mean=[0.3], std=[0.3], settings=SMALL, seed=0)
+    rotation, images = Chain((Rotation(degrees=90),)), batch().images
+    still, moved = (
+        MAE(small, rotation, Config(augment=augment)).views(batch(), generator(0, "v")) for augment in (False, True)
+    )
+    assert torch.equal(still.images, images) and not torch.equal(moved.images, images)
 
 
 @pytest.mark.parametrize("normalise", [False, True])
@@ -82,18 +92,27 @@ def test_what_is_hidden_is_not_seen():
 
 
 def test_a_vector_goes_back_to_its_place():
-    """The decoder's input at each place: the vector of the patch that lies there, or the hidden token on their mean."""
+    """The decoder's input at each place: the vector of the patch that lies there, or the features on its wave."""
     decoder = make().decoder
     given = []
     decoder.blocks.register_forward_hook(lambda module, inputs, after: given.append(inputs[0]))
     vectors = torch.randn(1, 2, 32, generator=torch.Generator().manual_seed(0))
-    decoder(vectors, torch.tensor([[9, 4]]))
+    features = torch.randn(1, 32, generator=torch.Generator().manual_seed(1))
+    decoder(vectors, features, torch.tensor([[9, 4]]))
     tokens = given[0][0] - decoder.positions  # [n, width]
-    one, other = decoder.narrow(vectors)[0]
-    torch.testing.assert_close(tokens[9], one)
-    torch.testing.assert_close(tokens[4], other)
+    torch.testing.assert_close(tokens[9], decoder.narrow(vectors)[0, 0])
+    torch.testing.assert_close(tokens[4], decoder.narrow(vectors)[0, 1])
     for place in set(range(16)) - {4, 9}:
-        torch.testing.assert_close(tokens[place], decoder.hidden_token + (one + other) / 2)
+        expected = decoder.hidden_token + decoder.narrow(features)[0] * decoder.waves[place]
+        torch.testing.assert_close(tokens[place], expected)
+
+
+def test_the_features_are_those_of_the_encoder_where_all_is_seen():
+    method = make()
+    vit, images = method.encoder.network, method.encoder.normalise(batch().images)
+    order = torch.randperm(16, generator=torch.Generator().manual_seed(0)).expand(6, -1)
+    vectors = vit.forward_tokens(vit.tokens(images)[:, order[0]])
+    torch.testing.assert_close(vit.pool(vectors, vit.waves[order]), method.encoder(batch().images))
 
 
 @pytest.mark.parametrize("normalise", [False, True])

@@ -101,10 +101,10 @@ def test_empty_patches_are_counted():
     images = torch.zeros(4, 1, 24, 24)
     images[:, :, :4, :8] = torch.rand(4, 1, 4, 8, generator=rng())  # 2 of 36 patches
     assert masked.empty(images, 4) == pytest.approx(34 / 36)
-    (doubt,) = masked.doubt_empty(images)
+    (doubt,) = masked.doubt_empty(images, 6)
     assert doubt.startswith("94% of the patches of 4x4 pixels show one flat colour")
-    assert masked.doubt_empty(noise()) == []
-    assert masked.doubt_empty(torch.zeros(4, 1, 29, 31)) == []  # no patch divides these: settings say so
+    assert masked.doubt_empty(noise(), 6) == []
+    assert masked.doubt_empty(torch.zeros(4, 1, 29, 31), 6) == []  # no patch divides these: settings say so
 
 
 def test_one_colour_is_flat_whatever_it_is():

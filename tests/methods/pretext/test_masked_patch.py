@@ -40,6 +40,10 @@ def test_so_many_whole_patches_are_hidden(mask, hidden):
     assert set(of_patches.flatten(1).sum(1).tolist()) == {hidden}
 
 
+def test_automatic_patches_are_smaller_than_those_of_the_vit():
+    assert make(size=(28, 28)).patch == 4 and make(size=(24, 24), patch=8).patch == 8
+
+
 def test_every_patch_is_hidden_equally_often():
     missing = make(mask=0.5, patch=4).hide(4000, (8, 8), generator(0, "v")).float().mean(0)
     assert missing.min() > 0.46 and missing.max() < 0.54  # 5 standard deviations of 4000 tosses

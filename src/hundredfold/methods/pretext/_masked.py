@@ -60,14 +60,15 @@ class MissingPartMethod(Method):
     Args:
         encoder: what is trained; it must have a mirror image.
         chain: draws the views.
+        augment: hide a part of a view of each image, not of the image itself.
 
     Raises:
         SettingsError: the encoder cannot be mirrored.
     """
 
-    def __init__(self, encoder: Encoder, chain: Chain) -> None:
+    def __init__(self, encoder: Encoder, chain: Chain, *, augment: bool) -> None:
         super().__init__()
-        self.chain = chain
+        self.chain = chain if augment else unchanged(chain)
         self.encoder = encoder
         self.decoder = build.decoder(encoder, inputs=encoder.features)
 
@@ -80,7 +81,7 @@ class MissingPartMethod(Method):
         return missing.float()
 
     def views(self, batch: ImageBatch, rng: torch.Generator) -> Masked:
-        """One view of each image of the batch, and what is hidden of it."""
+        """The images of the batch or views of them, and what is hidden of each."""
         images = self.chain(batch.images, rng)
         missing = self.hide(len(images), (images.shape[2], images.shape[3]), rng)
         return Masked(images, missing.to(images.device, non_blocking=True))
@@ -109,6 +110,11 @@ class MissingPartMethod(Method):
 
     def _painted(self, views: Masked) -> Tensor:
         return painted(views.images, views.missing, self.encoder.mean)
+
+
+def unchanged(chain: Chain) -> Chain:
+    """A chain to the same size that shows images as they are."""
+    return Chain((), padding=chain.padding, output_size=chain.output_size)
 
 
 def painted(images: Tensor, missing: Tensor, colour: Tensor) -> Tensor:
@@ -216,10 +222,10 @@ def doubt_context(images: Tensor) -> list[str]:
     ]
 
 
-def doubt_empty(images: Tensor) -> list[str]:
-    """A sentence if most patches are empty, of the side that is chosen for images of this size."""
+def doubt_empty(images: Tensor, grid: int) -> list[str]:
+    """A sentence if most patches are empty, of the side that leaves `grid` along images of this size (`patch_for`)."""
     size = (images.shape[2], images.shape[3])
-    side = patch_for(0, size) if patches_of(size) else 0
+    side = patch_for(0, size, grid=grid) if patches_of(size) else 0
     share = empty(images, side) if side else 0.0
     if share <= EMPTY:
         return []

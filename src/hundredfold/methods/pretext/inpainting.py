@@ -46,12 +46,14 @@ class Config:
         overlap: width of the band around the region that is to be painted too, as a share of the shorter side, 0..0.5.
             The paper's is 7 of 128 pixels.
         overlap_weight: what an error in the band counts, relative to one in the region, >= 0; 10 in the paper.
+        augment: hide a part of a view of each image, not of the image itself: see `mae`.
     """
 
     region: Literal["centre", "random", "blocks"] = "random"
     area: float = 0.25
     overlap: float = 0.05
     overlap_weight: float = 10.0
+    augment: bool = False
 
     def problems(self) -> list[str]:
         """What cannot be used, one sentence each."""
@@ -79,7 +81,7 @@ class Inpainting(MissingPartMethod):
                 [f"images of {spec.height}x{spec.width} are too small to take a part away from"],
                 fix=f"use images of at least {SMALLEST}x{SMALLEST} pixels",
             )
-        super().__init__(encoder, chain)
+        super().__init__(encoder, chain, augment=config.augment)
         self.config = config
 
     def hide(self, count: int, size: tuple[int, int], rng: torch.Generator) -> Tensor:

@@ -1,4 +1,4 @@
-"""MAE: a transformer sees a quarter of an image's patches, and a light decoder predicts the pixels of all others.
+"""MAE: a transformer sees some of an image's patches, and a light decoder predicts the pixels of all others.
 
 Source: He, Chen, Xie, Li, Dollar & Girshick, "Masked Autoencoders Are Scalable Vision Learners", CVPR 2022
 (arXiv 2111.06377), section 3 and appendix A.1; pixels normalised in each patch: section 3, "Reconstruction target".
@@ -10,6 +10,12 @@ patches are empty.
 When to use it: many images and a Vision Transformer; the encoder never spends time on what is hidden. When not:
 textures and noise, whose parts do not depend on each other, and images that are mostly background (`run` warns of
 both); a convolutional network, which cannot leave out a patch: `masked_patch`.
+
+A departure: the paper's hidden tokens know nothing but their place, and attention has to be learnt before anything of
+the image reaches them. Here they begin with the features of what was seen, times the wave of their place
+(`encoders.vit`), so that from the first step training shapes what is kept of an image. On 10,000 images of MNIST and
+after 10 epochs, the probe with 100 labels reads 77.0 instead of 48.5 % (two blocks with both, four with neither). With
+the defaults it reads 77.9 %, and 71.3 % from the untrained encoder; an untrained convnet reads 79.9 %.
 """
 
 from __future__ import annotations
@@ -21,7 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from hundredfold.encoders._base import Encoder
-from hundredfold.encoders.vit import Block, ViT, initialise, sine_cosine_positions
+from hundredfold.encoders.vit import GRID, Block, ViT, initialise, place_waves, sine_cosine_positions
 from hundredfold.errors import SettingsError
 from hundredfold.methods._base import Method
 from hundredfold.methods.pretext._masked import (
@@ -36,6 +42,7 @@ from hundredfold.methods.pretext._masked import (
     painted,
     patches_to_pixels,
     to_patches,
+    unchanged,
 )
 from hundredfold.types import ImageBatch, Step
 from hundredfold.views.chain import Chain
@@ -49,16 +56,19 @@ class Config:
     """Settings of MAE.
 
     Attributes:
-        mask: share of the patches that are hidden, above 0 and below 1; 0.75 in the paper.
+        mask: share of the patches that are hidden, above 0 and below 1; 0.75 in the paper, whose images have 196.
         normalise: predict the pixels of each patch less their mean, over their deviation.
         decoder_width: length of a patch's vector in the decoder, a multiple of 32.
         decoder_depth: blocks of the decoder, >= 1.
+        augment: hide patches of a view of each image, not of the image itself. The mask is the view here, as the paper
+            found (table 1e); moves and bends made the probe read 68.2 instead of 77.0 % on MNIST after 10 epochs.
     """
 
-    mask: float = 0.75
+    mask: float = 0.5
     normalise: bool = False
     decoder_width: int = 64
     decoder_depth: int = 1
+    augment: bool = False
 
     def problems(self) -> list[str]:
         """What cannot be used, one sentence each."""
@@ -99,13 +109,13 @@ class MAE(Method):
             )
         super().__init__()
         self.config = config
-        self.chain = chain
+        self.chain = chain if config.augment else unchanged(chain)
         self.encoder = encoder
         vit = self._vit
         self.decoder = Decoder(vit, encoder.features, config, pixels=encoder.spec.channels * vit.patch**2)
 
     def views(self, batch: ImageBatch, rng: torch.Generator) -> Shuffled:
-        """One view of each image of the batch, and which of its patches are hidden."""
+        """The images of the batch or views of them, and which patches of each are hidden."""
         images = self.chain(batch.images, rng)
         scores = torch.rand(len(images), len(self._vit.positions), generator=rng)
         return Shuffled(images, scores.to(images.device, non_blocking=True))
@@ -153,7 +163,9 @@ class MAE(Method):
         ]  # [b, m]
         tokens = self._vit.tokens(self.encoder.normalise(views.images))  # [b, n, width]
         visible = tokens.gather(1, seen.unsqueeze(2).expand(-1, -1, tokens.shape[2]))  # [b, m, width]
-        answers: Tensor = self.decoder(self._vit.forward_tokens(visible), seen)
+        vectors = self._vit.forward_tokens(visible)
+        features = self._vit.pool(vectors, self._vit.waves[seen])  # [b, width]
+        answers: Tensor = self.decoder(vectors, features, seen)
         return answers.float()
 
     def _targets(self, images: Tensor) -> Tensor:
@@ -176,10 +188,11 @@ class Decoder(nn.Module):
         config: the settings.
         pixels: values in a patch.
 
-    Shapes: [b, m, features] and [b, m] int64, the places of the patches that were seen -> [b, n, pixels].
+    Shapes: [b, m, features], [b, features] and [b, m] int64, the places of what was seen -> [b, n, pixels].
     """
 
     positions: Tensor  # [n, width]
+    waves: Tensor  # [n, width]
 
     def __init__(self, vit: ViT, features: int, config: Config, *, pixels: int) -> None:
         super().__init__()
@@ -190,23 +203,21 @@ class Decoder(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.pixels = nn.Linear(width, pixels)
         self.register_buffer("positions", sine_cosine_positions(vit.grid, width), persistent=False)
+        self.register_buffer("waves", place_waves(vit.grid, width), persistent=False)
         initialise(self)
 
-    def forward(self, vectors: Tensor, seen: Tensor) -> Tensor:
+    def forward(self, vectors: Tensor, features: Tensor, seen: Tensor) -> Tensor:
         """The answers, in the order of the patches, also for those that were seen."""
         narrow = self.narrow(vectors)  # [b, m, width]
-        # The paper's hidden tokens know nothing but their place. Ours begin at the mean of what was seen: the mean is
-        # what is kept of an image, and it is to be shaped from the first step, not once attention has been learnt.
-        hidden = self.hidden_token + narrow.mean(1, keepdim=True)  # [b, 1, width]
-        tokens = hidden.to(narrow.dtype).repeat(1, len(self.positions), 1)  # [b, n, width]
-        tokens = tokens.scatter(1, seen.unsqueeze(2).expand_as(narrow), narrow)
+        hidden = self.hidden_token + self.narrow(features).unsqueeze(1) * self.waves  # [b, n, width]
+        tokens = hidden.to(narrow.dtype).scatter(1, seen.unsqueeze(2).expand_as(narrow), narrow)
         answers: Tensor = self.pixels(self.norm(self.blocks(tokens + self.positions)))
         return answers
 
 
 def doubts(images: Tensor) -> list[str]:
     """Sentences if patches of the images [n, c, h, w] in 0..1 do not depend on each other, or most are empty."""
-    return [*doubt_context(images), *doubt_empty(images)]
+    return [*doubt_context(images), *doubt_empty(images, GRID)]
 
 
 def _of_each_patch(patches: Tensor) -> tuple[Tensor, Tensor]:

@@ -36,19 +36,23 @@ from hundredfold.methods.pretext._masked import (
 )
 from hundredfold.views.chain import Chain
 
+GRID = 6  # patches along the shorter side that an automatic patch leaves at least, where the size allows it
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """Settings of masked patches.
 
     Attributes:
-        patch: side of a patch in pixels, which must divide height and width. 0: the largest that leaves 6 patches along
-            the shorter side, as the paper's best of 32 in 192 pixels does, or the smallest there is.
+        patch: side of a patch in pixels, which must divide height and width. 0: the largest up to 16 that leaves 6
+            patches along the shorter side, as the paper's 32 of 192 pixels do, or the smallest there is.
         mask: share of the patches that are painted over, above 0 and below 1; 0.6 in the paper.
+        augment: hide patches of a view of each image, not of the image itself: see `mae`.
     """
 
     patch: int = 0
     mask: float = 0.6
+    augment: bool = False
 
     def problems(self) -> list[str]:
         """What cannot be used, one sentence each."""
@@ -63,8 +67,8 @@ class MaskedPatch(MissingPartMethod):
     """
 
     def __init__(self, encoder: Encoder, chain: Chain, config: Config) -> None:
-        patch = patch_for(config.patch, (encoder.spec.height, encoder.spec.width))
-        super().__init__(encoder, chain)
+        patch = patch_for(config.patch, (encoder.spec.height, encoder.spec.width), grid=GRID)
+        super().__init__(encoder, chain, augment=config.augment)
         self.config = config
         self.patch = patch
 
@@ -77,4 +81,4 @@ class MaskedPatch(MissingPartMethod):
 
 def doubts(images: Tensor) -> list[str]:
     """Sentences if patches of the images [n, c, h, w] in 0..1 do not depend on each other, or most are empty."""
-    return [*doubt_context(images), *doubt_empty(images)]
+    return [*doubt_context(images), *doubt_empty(images, GRID)]
