@@ -139,7 +139,7 @@ def test_learns_to_fill_digits():
     assert method(views).logs["explained"] > 0.25
 
 
-@pytest.mark.parametrize("name, settings", [("resnet18", {}), ("vit", {"width": 16, "depth": 1})])
+@pytest.mark.parametrize("name, settings", [("resnet18", {}), ("vit", {"width": 16, "depth": 1, "heads": 2})])
 def test_any_encoder_with_a_mirror_image(name, settings):
     method = make(size=(8, 12), channels=3, name=name, widths=settings)
     assert method(method.views(batch(channels=3, size=(8, 12)), generator(0, "v"))).loss.isfinite()
