@@ -32,8 +32,9 @@ REFERENCE = "simclr"
 
 
 def prepared(name: str, engine: Engine) -> tuple[Method, torch.optim.Optimizer]:
-    """A method around a new convnet, and its optimizer."""
-    network = encoder("convnet", channels=1, size=(28, 28), mean=[0.13], std=[0.3], settings={}, seed=0)
+    """A method around a new convnet, or the encoder that it needs, and its optimizer."""
+    kind = catalogue.info(name).encoder or "convnet"
+    network = encoder(kind, channels=1, size=(28, 28), mean=[0.13], std=[0.3], settings={}, seed=0)
     settings, _ = views.default_views(1, (28, 28), ("0", "1"), background=0.8, border=0.0)
     chain = views.build(settings, 1, (28, 28))
     method = engine.place(catalogue.build(name, network, chain, {}, seed=0)).train()
@@ -58,7 +59,7 @@ def measure() -> dict[str, float]:
     engine = choose_engine()
     pixels = torch.randint(0, 256, (BATCH, 1, 28, 28), generator=generator(0, "images"), dtype=torch.uint8)
     batch = ImageBatch(pixels, torch.full((BATCH,), -1), torch.arange(BATCH))
-    methods = {info.name: prepared(info.name, engine) for info in names()}
+    methods = {info.name: prepared(info.name, engine) for info in names() if not info.learns_from_labels}
     seconds: dict[str, list[float]] = {name: [] for name in methods}
     for number in range(ROUNDS + 1):
         for name, (method, optimizer) in methods.items():
@@ -76,7 +77,7 @@ def main() -> None:
     torch.set_num_threads(1)
     ratios = measure()
     for name, ratio in sorted(ratios.items(), key=lambda item: item[1]):
-        print(f"{name:<14} {ratio:.2f}")
+        print(f"{name:<21} {ratio:.2f}")
     if parser.parse_args().record:
         content = {
             "name": "method_cost",

@@ -24,6 +24,7 @@ def record(run: Path, name: str) -> Path:
     result = from_json(RunResult, (run / "results.json").read_text())
     environment = json.loads((run / "environment.json").read_text())
     settings = {key: value for key, value in read_toml(run / "settings.toml").items() if key not in ("source", "test")}
+    similarity = to_plain(result.similarity) if result.similarity else {}
     content = {
         "name": name,
         "summary": to_plain(result)["summary"],
@@ -32,7 +33,7 @@ def record(run: Path, name: str) -> Path:
         "verdict": result.verdict,
         "seconds": result.seconds,
         "epochs": to_plain(result.training)["epochs"] if result.training else [],
-        "similarity": {key: value for key, value in to_plain(result.similarity).items() if not isinstance(value, dict)},
+        "similarity": {key: value for key, value in similarity.items() if not isinstance(value, dict)},
         "settings": settings,
         "versions": environment["versions"],
         "machine": environment["machine"],

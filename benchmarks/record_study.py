@@ -15,6 +15,7 @@ from typing import Any
 
 from record import into_readme
 
+from hundredfold.methods import catalogue
 from hundredfold.records import Interval, from_json, to_plain
 from hundredfold.settings import read_toml
 from hundredfold.study_records import StudyCell, StudyResult
@@ -62,6 +63,8 @@ def figures(cell: StudyCell) -> dict[str, Any]:
         "healthy": cell.healthy,
         "verdict": plain["verdict"],
         "similarity": similarity,
+        "task": plain["task"],
+        "first_loss": training.epochs[0].loss if training and training.epochs else None,
         "last_loss": training.epochs[-1].loss if training and training.epochs else None,
         "images_per_second": speed(cell),
         "peak_bytes": training.peak_bytes if training else None,
@@ -74,17 +77,20 @@ def methods_table(result: StudyResult) -> str:
     """The study of methods as a Markdown table, best probe first, references last."""
     labels = str(result.labels)
     ratios = json.loads((HERE / "method_cost.json").read_text())["step_over_simclr"]
-    head = ["method", "probe", "kNN", "health", "rank", "step", "memory"]
+    families = {info.name: info.family for info in catalogue.names()}
+    head = ["method", "family", "probe", "kNN", "health", "task", "rank", "step", "memory"]
     rows = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     done = [cell for cell in result.cells if not cell.failure]
     for cell in sorted(done, key=lambda cell: -cell.summary["linear_probe"][labels].mean):
-        found = cell.similarity
+        found = cell.similarity or cell.task
         peak = cell.training.peak_bytes if cell.training else None
         values = [
             f"`{cell.name}`",
+            families[cell.name],
             percent(cell.summary["linear_probe"][labels]),
             percent(cell.summary["knn"][labels]),
             "healthy" if cell.healthy else "ill",
+            solved(cell),
             f"{found.effective_rank:.0f} of {found.dimensions}" if found else "",
             f"{ratios[cell.name]:.2f}",
             f"{peak / 2**20:,.0f} MiB" if peak else "",
@@ -92,8 +98,18 @@ def methods_table(result: StudyResult) -> str:
         rows.append("| " + " | ".join(values) + " |")
     for model in REFERENCES:
         if model in result.reference:
-            rows.append(f"| *`{model}`* | {percent(result.reference[model][labels])} | | | | | |")
+            rows.append(f"| *`{model}`* | | {percent(result.reference[model][labels])} | | | | | | |")
     return "\n".join(rows)
+
+
+def solved(cell: StudyCell) -> str:
+    """How well a task that compares no views was solved on held-out images."""
+    task = cell.task
+    if task is None:
+        return ""
+    if task.accuracy is not None:
+        return f"{100 * task.accuracy:.0f} % right"
+    return f"{100 * task.explained:.0f} % explained" if task.explained is not None else ""
 
 
 def percent(interval: Interval) -> str:

@@ -70,7 +70,8 @@ def test_a_dry_run_writes_nothing(call, toy_file, quick, tmp_path, monkeypatch):
 def test_methods(call):
     said = call("methods", "--json")
     found = json.loads(said.out)
-    assert [set(method) for method in found] == [{"name", "family", "summary", "paper"}] * len(found)
+    told = {"name", "family", "summary", "paper", "encoder", "learns_from_labels"}
+    assert [set(method) for method in found] == [told] * len(found)
     names = [method.name for method in hundredfold.methods.names()]
     assert [method["name"] for method in found] == names
     assert [line.split()[0] for line in call("methods").out.splitlines()] == names

@@ -73,7 +73,7 @@ def check_trainable(tables: Sequence[Table], prepared: Prepared) -> None:
         except SettingsError as found:
             problems |= dict.fromkeys(found.problems)
     if problems:
-        raise SettingsError(list(problems))
+        raise SettingsError(list(problems), fix="leave out what cannot be trained: name the others with --methods A,B")
 
 
 def pretrain_stage(
