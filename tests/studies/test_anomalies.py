@@ -3,6 +3,7 @@
 import csv
 import math
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ from sklearn.covariance import LedoitWolf
 from sklearn.metrics import roc_auc_score
 
 import hundredfold
+from hundredfold.data.read import read
 from hundredfold.errors import CheckpointError, DataError, SettingsError
+from hundredfold.studies.anomalies import places
 from hundredfold.studies.generator import load_generator
-from hundredfold.studies.run_images import run_images
+from hundredfold.studies.run_images import Part, run_images
 
 OURS = ("local_distance", "neighbour_distance", "latent_distance", "reconstruction_error")
 
@@ -138,3 +141,16 @@ def test_both_parts_of_a_source_are_scored_in_order(copied, mosaics, tmp_path):
     alone = hundredfold.anomalies(run, images[:10])
     torch.testing.assert_close(both.score, alone.score)
     assert both.auroc["score"] == pytest.approx(roc_auc_score([0] * 6 + [1, 0, 1, 1], both.score.numpy()))
+
+
+def test_an_image_that_was_learnt_from_is_not_compared_with_itself(copied):
+    run = copied("simclr")
+    learnt = run_images(run).learnt
+    images = learnt.take(torch.arange(len(learnt))).numpy()
+    found = hundredfold.anomalies(run, images)
+    assert float(found.scores["local_distance"].min()) > 0 and float(found.scores["neighbour_distance"].min()) > 0
+    assert float(found.percentiles.mean()) == pytest.approx(50, abs=1)  # they are the known images
+    noise = np.random.default_rng(1).random((1, *images.shape[1:]), dtype=np.float32)
+    asked = Part(images=read(noise).train, index=torch.arange(1))
+    both = [replace(learnt, index=learnt.index[3:5]), asked]
+    assert places(learnt, both).tolist() == [3, 4, -1]

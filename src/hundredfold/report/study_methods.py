@@ -36,7 +36,7 @@ from hundredfold.study_records import StudyCell, StudyResult
 from hundredfold.task_records import TaskFindings
 
 METHOD = "method"
-STRIP = 112.0  # px
+STRIP = 84.0  # px
 HISTOGRAM = 350.0  # px
 LONGEST = 90  # characters of an illness
 REFERENCES = {"pixels": "the raw pixels", "random_encoder": "a random encoder"}  # inside a sentence

@@ -66,7 +66,7 @@ def tasks_figure(solved: Sequence[Solved], reference: tuple[str, float] | None) 
             write_x=percent_tick,
             write_y=percent_tick,
             groups=[(family, _colour(family)) for family in families],
-            levels=[Level(name=reference[0], value=reference[1])] if reference else (),
+            levels=[Level(name=reference[0], value=round(reference[1], 3))] if reference else (),
             limits=((0.0, math.inf), (0.0, 1.0)),
             width=width,
             height=440 if width > 480 else 520,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from hundredfold.studies.spreadsheet import check_csv, write_csv
 from hundredfold.train.engine import Engine, choose_engine
 
 SHOWN = 24
+SIDE = 32  # pixels of the images that an Isolation Forest sees
 LONGEST = 4_096  # numbers of an image's maps that are compared
 KNOWN = 20_000  # images learnt from that others are compared with, at most
 REFERENCE = "isolation_forest"  # scored beside ours, and no part of `score`
@@ -135,12 +137,12 @@ def scored(
         strange: [n] booleans of the images asked about, for `auroc`; None leaves that out.
         seed: of the Isolation Forest.
     """
-    own = torch.arange(len(known))
     before, rows = _seen(encoder, model, [known], engine), _seen(encoder, model, asked, engine)
+    own, same = torch.arange(len(known)), places(known, asked)
     criteria = {
         f"{name}_distance": (
             neighbour_distance(before[what], before[what], own=own),
-            neighbour_distance(before[what], rows[what]),
+            neighbour_distance(before[what], rows[what], own=same),
         )
         for name, what in (("local", "maps"), ("neighbour", "features"))
         if what in before
@@ -167,8 +169,8 @@ def scored(
 def _seen(
     encoder: Encoder, model: GenerativeMethod | None, parts: Sequence[Part], engine: Engine
 ) -> Mapping[str, Tensor]:
-    """Of all images: `features` [n, d], `codes` [n, k], `pixels` [n, c h w]; and where there are such, `maps` [n, m] of
-    the encoder and `errors` [n] of a generative model.
+    """Of all images: `features` [n, d], `codes` [n, k], `pixels` [n, c h' w'] of at most 32 a side; and where there are
+    such, `maps` [n, m] of the encoder and `errors` [n] of a generative model.
     """
     engine.place(encoder).eval()
     if model is not None:
@@ -178,7 +180,7 @@ def _seen(
         here = engine.images(images)
         features = encoder(here).float().cpu()
         found["features"].append(features)
-        found["pixels"].append(images.flatten(1).cpu())
+        found["pixels"].append(_small(images).flatten(1).cpu())
         maps = encoder.maps(here)
         if maps is not None:
             found["maps"].append(_short(maps).flatten(1).float().cpu())
@@ -189,6 +191,29 @@ def _seen(
             found["codes"].append(codes.float().cpu())
             found["errors"].append(reconstruction_error(images.cpu(), model.decode(codes).float().cpu()))
     return {name: torch.cat(values) for name, values in found.items() if values}
+
+
+def places(known: Part, asked: Sequence[Part]) -> Tensor:
+    """[n] where the same image stands among known ones, pixel by pixel; -1 where it does not.
+
+    Whoever asks about the pile that was learnt from would otherwise find each image at no distance from itself.
+    """
+    at = {digest: place for place, digest in enumerate(_digests(known))}
+    return torch.tensor([at.get(digest, -1) for part in asked for digest in _digests(part)])
+
+
+def _digests(part: Part) -> Iterator[bytes]:
+    for images in part.blocks():
+        for image in images.cpu().numpy():
+            yield hashlib.blake2b(image.tobytes(), digest_size=16).digest()
+
+
+def _small(images: Tensor) -> Tensor:
+    """Images [b, c, h, w] of at most 32 pixels a side, by means: enough for trees that look at single pixels."""
+    height, width = images.shape[2:]
+    if max(height, width) <= SIDE:
+        return images
+    return functional.adaptive_avg_pool2d(images, (min(height, SIDE), min(width, SIDE)))
 
 
 def _short(maps: Tensor) -> Tensor:

@@ -24,7 +24,8 @@ from hundredfold.train.engine import Engine, choose_engine
 
 STEPS = 9
 PERCENTILE = 99.0
-COMPARED = 20_000  # images learnt from that frames are compared with
+COMPARED = 20_000  # images learnt from that frames are compared with, at most
+NUMBERS = 1 << 28  # of all of them together: a gigabyte
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -159,6 +160,6 @@ def _compared(frames: Tensor, run: Path) -> tuple[Tensor | None, float | None]:
 
 def compared(frames: Tensor, known: Part) -> tuple[Tensor, float]:
     """As `Interpolation` has them: distances [steps] of frames to known images, and the limit."""
-    count = min(len(known), COMPARED)
+    count = min(len(known), COMPARED, max(2, NUMBERS // frames[0].numel()))
     real = known.take(torch.arange(count) * len(known) // count).cpu()
     return nearest_distances(frames, real), own_percentile(real, q=PERCENTILE)
