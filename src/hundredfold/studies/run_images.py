@@ -90,7 +90,11 @@ def run_images(run: Path) -> RunImages:
         raise SettingsError([f"{run} learnt from data in memory, which are gone"], fix="name a SOURCE")
     # Where it was trained has nothing to do with where its images are looked at.
     here = {**folder.read_asked(), "accelerator": "cpu", "precision": "auto", "devices": 1}
-    prepared = prepare(settings.source, here, needs_labels=False)
+    try:
+        prepared = prepare(settings.source, here, needs_labels=False)
+    except DataError as problem:
+        fix = f"name a SOURCE, or call this from the folder in which {run} was made"
+        raise DataError(problem.what, why=problem.why, fix=fix) from problem
     if fingerprint(prepared.source) != facts.sha256:
         raise DataError(
             f"the images of {settings.source} are not those that the run in {run} learnt from",
