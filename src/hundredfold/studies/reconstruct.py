@@ -157,7 +157,7 @@ def exhibit(found: Reconstruction) -> Exhibit:
         title="Reconstructions",
         sentences=found.sentences(),
         rows=(
-            PictureRow(title="images that were not learnt from", key="originals"),
+            PictureRow(title="the images", key="originals"),
             PictureRow(title="what the model makes of them", key="reconstructions"),
         ),
         command="hundredfold reconstruct RUN",
