@@ -1,4 +1,4 @@
-"""A generative model draws images that nobody took, and its encoder says which images are unlike those it learnt from."""
+"""A generative model draws images that nobody took; its encoder says which are unlike those it learnt from."""
 
 import numpy as np
 from sklearn.datasets import load_digits

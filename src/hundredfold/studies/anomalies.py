@@ -147,7 +147,8 @@ def scored(
         for name, what in (("local", "maps"), ("neighbour", "features"))
         if what in before
     }
-    criteria["latent_distance"] = tuple(mahalanobis(before["codes"], one["codes"]) for one in (before, rows))
+    codes = before["codes"]
+    criteria["latent_distance"] = (mahalanobis(codes, codes), mahalanobis(codes, rows["codes"]))
     if model is not None:
         criteria["reconstruction_error"] = (before["errors"], rows["errors"])
     scores = {name: pair[1] for name, pair in criteria.items()}
