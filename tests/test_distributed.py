@@ -92,8 +92,9 @@ def measure(rank: int, world: int) -> dict[str, object]:
 
 def step_of(name: str, rank: int, world: int) -> dict[str, Tensor]:
     """The mean loss of a method over all processes and the gradient that each of them then has."""
-    settings = {"widths": [4, 6], "features": 12}
-    small = encoder("convnet", channels=1, size=(8, 8), mean=[0.5], std=[0.3], settings=settings, seed=0)
+    kind = catalogue.info(name).encoder or "convnet"
+    settings = {"widths": [4, 6], "features": 12} if kind == "convnet" else {}
+    small = encoder(kind, channels=1, size=(8, 8), mean=[0.5], std=[0.3], settings=settings, seed=0)
     method = catalogue.build(name, small, Chain((Rotation(degrees=10),)), {}, seed=0).double()
     method.eval()  # BatchNorm's statistics, and dropout, are of each process and not compared here
     count = 2 * IMAGES

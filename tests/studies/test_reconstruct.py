@@ -33,7 +33,7 @@ def test_the_figures_again_with_loops(copied, few):
     mean = [sum(image[place] for image in before) / 4 for place in range(64)]
     spread = sum((image[place] - mean[place]) ** 2 for image in before for place in range(64))
     assert found.explained == pytest.approx(1 - 64 * sum(errors) / spread, rel=1e-4)
-    assert found.negative_elbo is found.kl is found.active_units is None and found.latent == 64
+    assert found.negative_elbo is found.kl is found.active_units is None and found.latent == 16
     assert len(found.sentences()) == 1 and f"{100 * found.explained:.1f} %" in found.sentences()[0]
 
 

@@ -86,7 +86,7 @@ def test_reconstructions_are_compared_with_the_images(made):
         again = method.reconstruct(images)
     assert found.explained == pytest.approx(1 - share_of_variance(images, again), rel=1e-4)
     assert found.constant == pytest.approx(share_of_variance(images, images + again - again.mean(0)), rel=1e-4)
-    assert found.latent == 64 and found.accuracy is found.active_units is found.kl is found.negative_elbo is None
+    assert found.latent == 16 and found.accuracy is found.active_units is found.kl is found.negative_elbo is None
 
 
 def test_the_code_of_a_vae(made):

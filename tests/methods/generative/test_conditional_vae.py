@@ -58,7 +58,7 @@ def test_a_label_beyond_the_classes_is_said():
 
 
 def test_the_bound_is_that_of_torch_distributions():
-    method = make(unknown=0.0, warm_up=0.0)
+    method = make(beta=1.0, warm_up=0.0)
     views = method.views(batch(), generator(0, "v"))
     pixels = views.images.round()
     mean, log_variance = method.posterior(pixels, views.conditions)
@@ -112,9 +112,9 @@ def test_a_mixture_of_classes_is_neither_of_them():
 
 
 def test_the_weight_of_the_kl_rises():
-    method = make(warm_up=1.0)
+    method = make(warm_up=1.0, beta=2.0)
     method.after_step(Progress(1, 4))
-    assert method.bound.weight.item() == 0.25 and "bound.weight" in method.state_dict()
+    assert method.bound.weight.item() == 0.5 and "bound.weight" in method.state_dict()
 
 
 def test_what_it_draws_is_of_the_class_asked_for():
@@ -128,9 +128,9 @@ def test_what_it_draws_is_of_the_class_asked_for():
         drawn = method.sample(torch.eye(10)[asked], generator(0, "s"))
     real = as_float(digits.take(torch.arange(len(digits)))).flatten(1)
     nearest = digits.labels[torch.cdist(drawn.flatten(1), real).argmin(1)]
-    assert (nearest == asked).float().mean().item() > 0.6  # a tenth by chance
-    with torch.no_grad():  # the same style in all classes: codes decide the rest
-        assert drawn.view(10, 20, 64).std(1).mean().item() > 0.05
+    assert (nearest == asked).float().mean().item() > 0.8  # a tenth by chance
+    with torch.no_grad():  # not one image a class: codes decide the rest
+        assert drawn.view(10, 20, 64).std(1).mean().item() > 0.02
 
 
 def test_learns_from_labels_and_settings():

@@ -79,9 +79,9 @@ class TransformationMethod(Method):
         return Step(functional.cross_entropy(logits, views.answers), {"accuracy": accuracy})
 
     def logits(self, views: Transformed) -> Tensor:
-        """[m, k], in float32 under autocast too."""
+        """[m, k], under autocast in float32 too."""
         logits: Tensor = self.head(self.encoder(views.images))
-        return logits.float()
+        return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
     def answer(self, views: Transformed) -> tuple[Tensor, Tensor]:
         """The likeliest transformation of each image and the right one, [m] int64 each."""
