@@ -8,7 +8,7 @@ from hundredfold.data.digits import read_digits
 from hundredfold.data.images import as_float
 from hundredfold.data.loader import Loader
 from hundredfold.encoders.build import decoder, encoder
-from hundredfold.methods.generative.conditional_vae import ConditionalDecoder, ConditionalVAE, Config
+from hundredfold.methods.generative.conditional_vae import ConditionalDecoder, ConditionalVAE, Config, price
 from hundredfold.random import generator
 from hundredfold.train.engine import Engine
 from hundredfold.train.loop import fit
@@ -109,6 +109,12 @@ def test_a_mixture_of_classes_is_neither_of_them():
     assert mixed.shape == (4, 1, 8, 8) and bool(((mixed >= 0) & (mixed <= 1)).all())
     assert not torch.allclose(mixed, pure, atol=1e-3)
     assert torch.equal(mixed, method.sample(soft, generator(0, "s")))
+
+
+def test_the_price_of_a_code_follows_from_the_size_of_the_images():
+    assert make().bound.config.beta == 1.0 and make(beta=3.0).bound.config.beta == 3.0
+    large = ConditionalVAE(small((28, 28)), Chain(()), Config(classes=3))
+    assert large.bound.config.beta == price(28 * 28) == 4.0 and large.config.beta == 0.0
 
 
 def test_the_weight_of_the_kl_rises():
