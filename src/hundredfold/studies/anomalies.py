@@ -29,7 +29,7 @@ from hundredfold.exhibit_records import Exhibit, PictureRow, Table
 from hundredfold.methods.generative._generative import GenerativeMethod
 from hundredfold.studies.exhibits import show
 from hundredfold.studies.generator import load_generator
-from hundredfold.studies.run_images import Part, asked_for, in_form, run_images
+from hundredfold.studies.run_images import Part, asked_for, image_at, in_form, run_images
 from hundredfold.studies.spreadsheet import check_csv, write_csv
 from hundredfold.train.engine import Engine, choose_engine
 
@@ -296,13 +296,4 @@ def _exhibit(found: Anomalies, asked: Sequence[Part]) -> tuple[Exhibit, dict[str
         tables=(table,) if found.auroc else (),
         command="hundredfold anomalies RUN SOURCE --to scores.csv",
     )
-    return exhibit, {key: torch.cat([_at(asked, int(row)) for row in rows]) for key, rows in groups.items()}
-
-
-def _at(asked: Sequence[Part], row: int) -> Tensor:
-    """[1, c, h, w]: the image at a row over all parts."""
-    for part in asked:
-        if row < len(part):
-            return part.take(torch.tensor([row])).cpu()
-        row -= len(part)
-    raise IndexError(row)
+    return exhibit, {key: torch.cat([image_at(asked, int(row)) for row in rows]) for key, rows in groups.items()}

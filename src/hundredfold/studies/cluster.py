@@ -17,7 +17,7 @@ from hundredfold.evaluate.features import features
 from hundredfold.evaluate.low_dimensions import PCA, reduce
 from hundredfold.exhibit_records import Exhibit, PictureRow, ScatterPlot, Table
 from hundredfold.studies.exhibits import show
-from hundredfold.studies.run_images import Part, asked_for
+from hundredfold.studies.run_images import Part, asked_for, image_at
 from hundredfold.studies.spreadsheet import check_csv, write_csv
 from hundredfold.train.engine import choose_engine
 
@@ -141,14 +141,7 @@ def _typical(groups: Tensor, group: int, unit: Tensor, parts: list[Part]) -> Ten
     """[k, c, h, w]: the images of a group that are nearest to its mean direction."""
     members = (groups == group).nonzero().squeeze(1)
     near = (unit[members] @ unit[members].mean(0)).argsort(descending=True, stable=True)[:EACH]
-    images = []
-    for row in members[near].tolist():
-        for part in parts:
-            if row < len(part):
-                images.append(part.take(torch.tensor([row])).cpu())
-                break
-            row -= len(part)
-    return torch.cat(images)
+    return torch.cat([image_at(parts, row) for row in members[near].tolist()])
 
 
 def _table(found: Agreement) -> Table:

@@ -62,7 +62,7 @@ def generate(
     check_target(target)
     if count < 1:
         raise SettingsError([f"count must be >= 1, got {count}"])
-    kept = load_generator(Path(run))
+    kept = load_generator(Path(run), wanted="sample")
     able_to(kept, "generate images", "sample", Path(run))
     labels = _labels(kept, label, count, Path(run))
     engine = choose_engine(accelerator=accelerator)

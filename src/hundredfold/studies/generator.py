@@ -88,15 +88,19 @@ def save_generator(
     atomic.write_manifest(folder)
 
 
-def load_generator(run: Path) -> Generator:
+def load_generator(run: Path, *, wanted: str = "decode") -> Generator:
     """The generative model of a run folder.
+
+    Args:
+        run: the folder.
+        wanted: what the caller will ask of it, for advice where there is none.
 
     Raises:
         CheckpointError: there is none, it is damaged, or of a later version.
     """
     folder = run / "generator"
     if not folder.is_dir():
-        raise _missing(run)
+        raise _missing(run, wanted)
     problems = atomic.check_manifest(folder)
     if problems:
         raise _refused(folder, "; ".join(problems))
@@ -159,8 +163,8 @@ def _read(folder: Path) -> GeneratorFile:
     return file
 
 
-def _missing(run: Path) -> CheckpointError:
-    able = " or ".join(info.name for info in methods.names() if issubclass(methods.kind(info.name), GenerativeMethod))
+def _missing(run: Path, wanted: str) -> CheckpointError:
+    able = " or ".join(info.name for info in methods.names() if hasattr(methods.kind(info.name), wanted))
     if not run.is_dir():
         return CheckpointError(f"there is no folder {run}", fix="name the folder of a run that has finished")
     if not (run / "encoder").is_dir() and not (run / "results.json").is_file():

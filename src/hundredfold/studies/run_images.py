@@ -150,6 +150,15 @@ def asked_for(run: Path, source: Any, spec: EncoderSpec) -> list[Part]:
     return parts
 
 
+def image_at(parts: Sequence[Part], row: int) -> Tensor:
+    """The image at a row over all parts, [1, c, h, w] float32 in 0..1 on the CPU."""
+    for part in parts:
+        if row < len(part):
+            return part.take(torch.tensor([row])).cpu()
+        row -= len(part)
+    raise IndexError(row)
+
+
 def evenly(parts: Sequence[Part], most: int) -> tuple[Tensor, list[str]]:
     """At most so many images at equal distances over all parts: [k, c, h, w] float32 in 0..1, and their classes."""
     total = sum(map(len, parts))
