@@ -93,7 +93,7 @@ def measure(rank: int, world: int) -> dict[str, object]:
 def step_of(name: str, rank: int, world: int) -> dict[str, Tensor]:
     """The mean loss of a method over all processes and the gradient that each of them then has."""
     kind = catalogue.info(name).encoder or "convnet"
-    settings = {"widths": [4, 6], "features": 12} if kind == "convnet" else {}
+    settings = {"convnet": {"widths": [4, 6], "features": 12}, "unet": {"widths": [4, 8], "groups": 2}}.get(kind, {})
     small = encoder(kind, channels=1, size=(8, 8), mean=[0.5], std=[0.3], settings=settings, seed=0)
     method = catalogue.build(name, small, Chain((Rotation(degrees=10),)), {}, seed=0).double()
     method.eval()  # BatchNorm's statistics, and dropout, are of each process and not compared here

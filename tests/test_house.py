@@ -124,6 +124,7 @@ def test_the_public_names_are_these():
         "SelfSupervisedTransformer",
         "StudyResult",
         "Suggestions",
+        "TransferResult",
         "anomalies",
         "cluster",
         "denoise",
@@ -142,7 +143,9 @@ def test_the_public_names_are_these():
         "run",
         "study_batch_size",
         "study_methods",
+        "study_transfer",
         "suggest",
+        "transfer",
     ]
     for name in hundredfold.__all__:
         assert getattr(hundredfold, name).__doc__

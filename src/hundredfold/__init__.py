@@ -37,7 +37,10 @@ if TYPE_CHECKING:
     from hundredfold.studies.reconstruct import reconstruct as reconstruct
     from hundredfold.studies.suggest import Suggestions as Suggestions
     from hundredfold.studies.suggest import suggest as suggest
+    from hundredfold.studies.transfer import study_transfer as study_transfer
+    from hundredfold.studies.transfer import transfer as transfer
     from hundredfold.study_records import StudyResult as StudyResult
+    from hundredfold.transfer_records import TransferResult as TransferResult
 
 __version__ = "0.1.0"
 
@@ -47,6 +50,7 @@ _PUBLIC = {
     "SelfSupervisedTransformer": "hundredfold.estimators.transformer",
     "StudyResult": "hundredfold.study_records",
     "Suggestions": "hundredfold.studies.suggest",
+    "TransferResult": "hundredfold.transfer_records",
     "anomalies": "hundredfold.studies.anomalies",
     "cluster": "hundredfold.studies.cluster",
     "denoise": "hundredfold.studies.denoise",
@@ -65,7 +69,9 @@ _PUBLIC = {
     "run": "hundredfold.studies.few_labels",
     "study_batch_size": "hundredfold.studies.batch_size",
     "study_methods": "hundredfold.studies.methods",
+    "study_transfer": "hundredfold.studies.transfer",
     "suggest": "hundredfold.studies.suggest",
+    "transfer": "hundredfold.studies.transfer",
 }
 __all__ = [*sorted(_PUBLIC)]
 
@@ -79,14 +85,14 @@ def __getattr__(name: str) -> Any:
 
 
 class _Package(ModuleType):
-    """This module, whose `evaluate` stays the function.
+    """This module, whose `evaluate` and `transfer` stay the functions.
 
-    Importing anything of the layer `hundredfold/evaluate/` binds the layer's module to that name. Nobody needs it
-    there: `from hundredfold.evaluate.probe import ...` finds it without.
+    Importing anything of the layer `hundredfold/evaluate/` binds the layer's module to that name, and likewise
+    `hundredfold/transfer/`. Nobody needs it there: `from hundredfold.evaluate.probe import ...` finds it without.
     """
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if not (name == "evaluate" and isinstance(value, ModuleType)):
+        if not (name in ("evaluate", "transfer") and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
 
 

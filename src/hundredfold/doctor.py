@@ -39,6 +39,7 @@ ROUNDS = 3  # of each step that is timed
 CORE = ("click", "jinja2", "rich", "safetensors.torch", "sklearn.linear_model", "tomli_w")
 # Extra -> its package, and a statement that fails where the extra cannot be used; a bare import can still succeed.
 EXTRAS = {
+    "diffusion": ("diffusers", "from diffusers import UNet2DModel"),
     "hf": ("transformers", "from transformers import ViTModel"),
     "index": ("faiss-cpu", "import faiss"),
     "map": ("umap-learn", "from umap import UMAP"),

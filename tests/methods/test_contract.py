@@ -25,7 +25,11 @@ from hundredfold.views.rotation import Rotation
 NAMES = [method.name for method in hundredfold.methods.names()]
 ENGINE = Engine(device=torch.device("cpu"), precision="float32")
 BATCH = 32
-SMALL = {"convnet": {"widths": [8, 16], "features": 32}, "vit": {}}  # encoders that take a second
+SMALL = {  # encoders that take a second
+    "convnet": {"widths": [8, 16], "features": 32},
+    "unet": {"widths": [4, 8], "groups": 2},
+    "vit": {},
+}
 
 pytestmark = pytest.mark.parametrize("name", NAMES)
 

@@ -12,7 +12,7 @@ import pytest
 
 from hundredfold.exhibit_records import Exhibit, PictureRow, ScatterPlot, Table
 from hundredfold.records import to_json
-from hundredfold.report.page import write_comparison, write_report, write_study_report
+from hundredfold.report.page import write_comparison, write_report, write_study_report, write_transfer_report
 
 
 def beside(name: str) -> Any:
@@ -24,7 +24,7 @@ def beside(name: str) -> Any:
     return module
 
 
-example, studies = beside("example_run"), beside("example_study")
+example, studies, transfers = beside("example_run"), beside("example_study"), beside("example_transfer")
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
@@ -256,3 +256,70 @@ def test_ten_hostile_names_in_a_study_run_nothing(browser: Any, tmp_path: Path, 
     shown = seen.page.locator("body").inner_text()
     assert "\u202e" not in shown and "\x1b" not in shown
     assert "<script>alert(1)</script>" in shown and "{{ 7 * 7 }}" in shown
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_transfer_is_drawn_no_wider_than_the_screen_and_fetches_nothing(
+    browser: Any, tmp_path: Path, width: int
+) -> None:
+    path = write_transfer_report(transfers.write_transfer(tmp_path, transfers.study()))
+    seen = opened(browser, path, width=width)
+    assert [url for url in seen.requests if not url.startswith("data:")] == [path.as_uri()]
+    assert seen.complaints == [] and seen.dialogs == []
+    for summary in seen.page.locator("summary").all():
+        summary.click()
+    assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+    (figure,) = seen.page.locator("#differences figure svg:visible").all()
+    box = figure.bounding_box()
+    assert box and box["width"] > 300 and box["height"] > 250
+    assert seen.page.locator("#exhibits img").count() == 5 * 8 + 3 * 12 + 2 * 8
+    cut = "found => found.filter(one => one.offsetParent && one.scrollWidth > one.clientWidth + 1).length"
+    assert (seen.page.locator("#arms > .scroll, #generator > .scroll").evaluate_all(cut) == 0) is (width > 1000)
+
+
+def hostile_transfer() -> Any:
+    """A transfer in which every text that comes from outside is one of the ten."""
+    study, names = transfers.study(draws=2), HOSTILE
+    arms = tuple(
+        dataclasses.replace(arm, title=names[k], meaning=names[(k + 1) % 10]) for k, arm in enumerate(study.arms)
+    )
+    trials = (transfers.Trial(settings={names[0]: 1.0}, held_out=0.5),)
+    choices = tuple(dataclasses.replace(one, chosen={names[1]: 1.0}, trials=trials) for one in study.choices)
+    quality = transfers.quality(
+        generator=names[0], classes=names[:5], sentences=names, frechet_features=names[1], trusted=False
+    )
+    changes = {
+        "source_classifier": names[0],
+        "generator": names[1],
+        "source": names[2],
+        "encoder": names[3],
+        "seconds": {**study.seconds, names[4]: 1.0},
+        "data": dataclasses.replace(study.data, notes=names, classes=names[:5]),
+        "logs": {names[0]: {names[1]: {names[2]: 1.0}}},
+        "verdict": names,
+        "notes": names,
+        "settings": {names[0]: names[1], "table": {names[2]: list(names)}},
+    }
+    return dataclasses.replace(study, arms=arms, choices=choices, quality=quality, **changes)
+
+
+@pytest.mark.parametrize("handed_over", [False, True])
+def test_ten_hostile_names_in_a_transfer_run_nothing(browser: Any, tmp_path: Path, handed_over: bool) -> None:
+    changes = {"chosen": "pseudo_both", "why": HOSTILE[0]} if handed_over else {}
+    folder = transfers.write_transfer(
+        tmp_path, dataclasses.replace(hostile_transfer(), **changes), exhibits=handed_over
+    )
+    if not handed_over:
+        hang(folder, HOSTILE)
+    path = write_transfer_report(folder)
+    for width in (1280, 390):
+        seen = opened(browser, path, width=width)
+        assert seen.dialogs == [] and seen.complaints == []
+        assert [url for url in seen.requests if not url.startswith("data:")] == [path.as_uri()]
+        assert seen.page.locator("script, iframe, object, embed, [onerror], [onload]").count() == 0
+        for summary in seen.page.locator("summary").all():
+            summary.click()
+        shown = seen.page.locator("body").inner_text()
+        assert "\u202e" not in shown and "\x1b" not in shown
+        assert "<script>alert(1)</script>" in shown and "{{ 7 * 7 }}" in shown
+        assert seen.page.evaluate("document.documentElement.scrollWidth") <= width

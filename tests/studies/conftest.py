@@ -112,7 +112,11 @@ def mosaics_file(mosaics: Arrays, tmp_path_factory: pytest.TempPathFactory) -> P
     return path
 
 
-EPOCHS = {"vae": 12, "conditional_vae": 12, "autoencoder": 8, "denoising_autoencoder": 8}
+EPOCHS = {"vae": 12, "conditional_vae": 12, "autoencoder": 8, "denoising_autoencoder": 8, "diffusion": 20}
+ENCODERS = {
+    "mae": {},
+    "diffusion": {"encoder_settings": {"widths": (8, 16), "groups": 4}},
+}  # of those that take their own
 
 
 @pytest.fixture(scope="session")
@@ -130,7 +134,7 @@ def pretrained(mosaics_file: Path, tmp_path_factory: pytest.TempPathFactory) -> 
                 epochs=EPOCHS.get(method, 3),
                 batch_size=32,
                 lr=0.01,
-                **({} if method == "mae" else {"encoder": "convnet", "encoder_settings": SMALL}),
+                **ENCODERS.get(method, {"encoder": "convnet", "encoder_settings": SMALL}),
             )
         return out
 

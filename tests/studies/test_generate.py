@@ -39,6 +39,17 @@ def test_images_are_of_the_class_that_was_asked_for(copied, mosaics):
     assert nearest.tolist() == [0, 1, 2, 0, 1, 2, 0]
 
 
+def test_diffusion_draws_the_class_that_was_asked_for(copied, mosaics):
+    run = copied("diffusion")
+    assert "64 images that nobody took" in (run / "report.html").read_text()
+    prototypes = torch.stack([torch.from_numpy(mosaics[0][mosaics[1] == label]).float().mean(0) for label in range(3)])
+    found = hundredfold.generate(run, count=60, seed=1)
+    nearest = torch.cdist(found.images.flatten(1) * 255, prototypes.flatten(1)).argmin(1)
+    right = nearest == torch.arange(60) % 3
+    assert right.float().mean() > 0.8, "a third would be by chance"
+    assert len(found.images.flatten(1).unique(dim=0)) == 60
+
+
 def test_what_is_written_and_shown(copied, tmp_path):
     run = copied("conditional_vae")
     found = hundredfold.generate(run, count=70, to=tmp_path / "new.npy", label="1")

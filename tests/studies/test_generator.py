@@ -11,6 +11,7 @@ import torch
 import hundredfold
 from hundredfold import atomic
 from hundredfold.errors import CheckpointError
+from hundredfold.methods.generative.diffusion import Diffusion
 from hundredfold.methods.generative.vae import VAE
 from hundredfold.studies.generator import able_to, conditions, load_generator
 
@@ -51,8 +52,26 @@ def test_what_cannot_be_asked_of_a_model(pretrained):
     folder = pretrained("autoencoder")
     with pytest.raises(CheckpointError, match="cannot generate images") as refused:
         able_to(load_generator(folder), "generate images", "sample", folder)
-    assert "autoencoder" in refused.value.why and "conditional_vae or vae" in refused.value.fix
+    assert "autoencoder" in refused.value.why and "conditional_vae or diffusion or vae" in refused.value.fix
     assert able_to(load_generator(pretrained("vae")), "generate images", "sample", folder)
+
+
+def test_a_model_without_codes_draws_and_does_nothing_else(copied):
+    run = copied("diffusion")
+    kept = load_generator(run)
+    assert isinstance(kept.model, Diffusion) and kept.classes == ("0", "1", "2") and kept.settings["classes"] == 3
+    for command, verb in (
+        (lambda: hundredfold.reconstruct(run), "reconstruct images"),
+        (lambda: hundredfold.denoise(run), "take noise off images"),
+        (lambda: hundredfold.interpolate(run, 0, 1), "go from one image to another"),
+        (lambda: hundredfold.map_features(run, how="latent"), "lay images out by their codes"),
+    ):
+        with pytest.raises(CheckpointError, match=f"cannot {verb}") as refused:
+            command()
+        assert "diffusion, which has no codes" in refused.value.why
+        assert "autoencoder or conditional_vae or denoising_autoencoder or vae" in refused.value.fix
+    found = hundredfold.anomalies(run)
+    assert "reconstruction_error" not in found.scores and "latent_distance" in found.scores
 
 
 def test_a_run_without_a_generative_model(pretrained, tmp_path):

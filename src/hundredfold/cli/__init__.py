@@ -34,6 +34,7 @@ class Commands(click.Group):
             "reconstruct",
             "interpolate",
             "denoise",
+            "transfer",
             "report",
             "study",
             "methods",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from hundredfold.studies.estimate import Estimate
     from hundredfold.studies.study import StudyEstimate
     from hundredfold.study_records import StudyResult
+    from hundredfold.transfer_records import TransferResult
 
 
 def show_result(result: RunResult, seconds: float) -> None:
@@ -72,3 +73,21 @@ def show_study_estimate(found: StudyEstimate) -> None:
     total = sum(found.seconds) / 60
     click.echo(f"{len(found.cells)} cells: about {total:.0f} minutes and {found.disk_bytes / 1e6:,.0f} MB of disk")
     click.echo("dry run: nothing was written")
+
+
+def show_transfer(result: TransferResult) -> None:
+    """A table of arms for each number of labels, the verdict, and the file."""
+    width = max(len(arm.title) for arm in result.arms)
+    for labels in result.label_counts:
+        click.echo(f"accuracy with {labels} labels on {result.data.source}, mean and 2 standard deviations")
+        against = {one.arm: one for one in result.comparisons if one.labels == labels and one.against == "scratch"}
+        for arm in result.arms:
+            found = result.summary[arm.name][str(labels)]
+            gain = f"  {100 * against[arm.name].mean:+5.1f} points" if arm.name in against else ""
+            mark = "  <- handed over" if result.chosen == arm.name and labels == result.label_counts[-1] else ""
+            click.echo(f"  {arm.title:<{width}} {100 * found.mean:5.1f} %  ± {200 * found.std:4.1f}{gain}{mark}")
+    if result.chosen:
+        click.echo(f"Handed over: {result.chosen}. Why: {result.why}.")
+    for sentence in result.verdict:
+        click.echo(sentence)
+    click.echo(f"{result.seconds['total']:.0f} s. Report: {result.folder}/report.html")

@@ -17,11 +17,10 @@ import click
 )
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def command(runs: tuple[Path, ...], to: Path | None, debug: bool) -> None:
-    """Write report.html of a RUN or of a study again, or one page that compares several runs."""
-    from hundredfold.report.folder import holds_study
-    from hundredfold.report.page import write_comparison, write_report, write_study_report
+    """Write report.html of a RUN, a study or a transfer again, or one page that compares several runs."""
+    from hundredfold.report.page import write_comparison, write_report_again
 
     if len(runs) > 1:
         click.echo(write_comparison(runs, to or Path("comparison.html")))
     else:
-        click.echo(write_study_report(runs[0]) if holds_study(runs[0]) else write_report(runs[0]))
+        click.echo(write_report_again(runs[0]))

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from hundredfold.cli._options import FOLDER, LABELS, MACHINE, TALK, TRAINING, options, surroundings
+from hundredfold.cli.transfer import SOURCE, conduct
 
 
 class Numbers(click.ParamType):
@@ -97,6 +98,24 @@ def batch_size(source: str | None, **keywords: Any) -> None:
 
     lists = {name: keywords.pop(name) for name in ("batch_sizes", "weights", "temperatures", "seeds")}
     _conduct(study_batch_size, design, source, lists, **keywords)
+
+
+@command.command(
+    "transfer",
+    cls=WithLists,
+    epilog="Example: hundredfold study transfer --source-classifier RUN1 --generator RUN2 --target photos "
+    "--label-counts 20 100",
+)
+@options(SOURCE)
+@click.option("--label-counts", type=Numbers(int), metavar="N N ...", help="Numbers of labels. [--labels]")
+@click.option("--arms", metavar="A,B", help="Which arms. [all that have their data]")
+@options(LABELS, MACHINE, FOLDER, TALK)
+def transfer(target: str | None, arms: str | None, **keywords: Any) -> None:
+    """Every way to learn TARGET from few labels by what a source left, beside baselines and oracles."""
+    from hundredfold.studies.transfer import study_transfer
+
+    names = [name.strip() for name in arms.split(",") if name.strip()] if arms is not None else None
+    conduct(study_transfer, target, study=True, arms=names, **keywords)
 
 
 def _conduct(

@@ -82,7 +82,7 @@ def random_model(config: dict[str, Any]) -> nn.Module:
         SettingsError: the configuration cannot be used, or is not that of a model of images.
     """
     kind = str(config.get("model_type"))
-    with _explained(kind, RuntimeError, IndexError), _quiet():
+    with _explained(kind, RuntimeError, IndexError), quiet():
         from transformers import AutoModel
 
         return _of_images(kind, AutoModel.from_config(_config(config), trust_remote_code=False).float())
@@ -126,7 +126,7 @@ def _preprocessing(name: str) -> Path | None:
     if folder := _folder(name):
         return folder / "preprocessor_config.json"
     for cached_only in (True, False):
-        with _quiet():
+        with quiet():
             found = cached_file(
                 name,
                 "preprocessor_config.json",
@@ -144,7 +144,7 @@ def _fetched(name: str, load: Callable[..., Answer]) -> Answer:
     problem: Exception | None = None
     for cached_only in (True,) if _folder(name) else (True, False):
         try:
-            with _explained(name), _quiet():
+            with _explained(name), quiet():
                 return load(local_files_only=cached_only, trust_remote_code=False)
         except (OSError, RuntimeError) as error:
             problem = error
@@ -222,7 +222,7 @@ def _mend() -> str:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No progress bars, loading reports and retries on the terminal: what matters of them is raised."""
     from transformers.utils import logging as theirs
 

@@ -1,6 +1,8 @@
 """From a name to an encoder, and from a description back to the same one.
 
-An encoder is a file of this folder with `Config` and `build`; its name is the file's. There is no list to edit.
+An encoder is a file of this folder with `Config` and `build`; its name is the file's. There is no list to edit. One
+that needs images in a range of its own, and not by the mean and deviation of the data, says so by a function
+`normalisation(channels) -> (mean, std)`.
 """
 
 from __future__ import annotations
@@ -123,7 +125,9 @@ def _build(spec: EncoderSpec) -> Encoder:
     config = merge(module.Config(), spec.settings, where="encoder_settings.")
     network, features = module.build(spec.channels, (spec.height, spec.width), config)
     settings = TypeAdapter(module.Config).dump_python(config, mode="json")  # plain, so that it equals what JSON returns
-    return Encoder(dataclasses.replace(spec, settings=settings), network, features)
+    own = getattr(module, "normalisation", None)
+    mean, std = own(spec.channels) if own else (spec.mean, spec.std)
+    return Encoder(dataclasses.replace(spec, settings=settings, mean=mean, std=std), network, features)
 
 
 def _seeded(seed: int, make: Callable[[], Encoder]) -> Encoder:

@@ -7,6 +7,11 @@ classifier behind it.
 Source: "SimCLR on MNIST" (Metin, Tremblay & Bertrand, 2026), the table of layers. It names dropout but not its rates:
 here they are 0 unless asked for. When to use it: small images, up to about 64 pixels; the linear layer grows with the
 image's area. Larger images: `resnet18`.
+
+With norm "group" each image is normalised by itself, in groups of channels: Wu & He, "Group Normalization", ECCV 2018
+(arXiv 1803.08494), section 3. When to use it: batches of few images, or of two kinds that are not alike, whose common
+statistics would describe neither. When not: batches of 32 and more of one kind, where BatchNorm was a little better in
+that paper.
 """
 
 from __future__ import annotations
@@ -19,6 +24,11 @@ from torch import Tensor, nn
 from hundredfold.encoders.decoders import Decoder
 from hundredfold.errors import SettingsError
 
+NORMS = ("batch", "group")
+GROUPS = 8  # of channels, at most; the paper's 32 would leave one channel each of the first block
+# Features have no area: a group of one would be constant, and of two only the sign of their difference would be left.
+LEAST_FEATURES = 8  # in a group
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
@@ -29,12 +39,14 @@ class Config:
         features: length of a feature vector, >= 1.
         block_dropout: rate after each block, 0 <= rate < 1.
         dropout: rate after the linear layer, 0 <= rate < 1.
+        norm: "batch" or "group": what each layer is normalised by.
     """
 
     widths: tuple[int, ...] = (32, 64)
     features: int = 512
     block_dropout: float = 0.0
     dropout: float = 0.0
+    norm: str = "batch"
 
     def problems(self) -> list[str]:
         """What cannot be used, one sentence each."""
@@ -46,6 +58,10 @@ class Config:
         for name in ("block_dropout", "dropout"):
             if not 0 <= getattr(self, name) < 1:
                 found.append(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
+        if self.norm not in NORMS:
+            found.append(f"norm must be {' or '.join(NORMS)}, got {self.norm!r}")
+        if self.norm == "group" and 1 <= self.features < LEAST_FEATURES:
+            found.append(f"features must be >= {LEAST_FEATURES} with norm group, got {self.features}")
         return found
 
 
@@ -62,13 +78,14 @@ class ConvNet(nn.Module):
         super().__init__()
         self.size = size
         inputs = (channels, *config.widths[:-1])
-        blocks = [_block(*widths, config.block_dropout) for widths in zip(inputs, config.widths, strict=True)]
+        blocks = [_block(*widths, config) for widths in zip(inputs, config.widths, strict=True)]
         self.blocks = nn.Sequential(*blocks)
         halvings = len(config.widths)
         flat = config.widths[-1] * (size[0] >> halvings) * (size[1] >> halvings)
+        grouped = config.norm == "group"
         self.features = nn.Sequential(
             nn.Linear(flat, config.features),
-            nn.BatchNorm1d(config.features),
+            _group_norm(config.features, LEAST_FEATURES) if grouped else nn.BatchNorm1d(config.features),
             nn.ReLU(inplace=True),
             nn.Dropout(config.dropout),
         )
@@ -112,14 +129,23 @@ def mirror(inputs: int, channels: int, size: tuple[int, int], config: Config) ->
     return Decoder(inputs, config.features, config.widths[::-1], sizes[::-1], channels)
 
 
-def _block(channels: int, width: int, dropout: float) -> nn.Sequential:
+def _block(channels: int, width: int, config: Config) -> nn.Sequential:
+    def norm() -> nn.Module:
+        return _group_norm(width, 2) if config.norm == "group" else nn.BatchNorm2d(width)
+
     return nn.Sequential(
         nn.Conv2d(channels, width, 3, padding="same"),
-        nn.BatchNorm2d(width),
+        norm(),
         nn.ReLU(inplace=True),
         nn.Conv2d(width, width, 3, padding="same"),
-        nn.BatchNorm2d(width),
+        norm(),
         nn.ReLU(inplace=True),
         nn.MaxPool2d(2),  # an odd last row or column is left out
-        nn.Dropout(dropout),
+        nn.Dropout(config.block_dropout),
     )
+
+
+def _group_norm(channels: int, least: int) -> nn.GroupNorm:
+    """As many groups as divide the channels, up to `GROUPS`, of `least` channels or more; else one group."""
+    most = max(1, min(GROUPS, channels // least))
+    return nn.GroupNorm(max(groups for groups in range(1, most + 1) if channels % groups == 0), channels)

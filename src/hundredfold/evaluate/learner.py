@@ -146,7 +146,7 @@ class Learner:
             return Learnt(head=spread.neighbours(), encoder=self.encoder, cross_validation=accuracy)
         if model in ("linear_probe", "pixels", "random_encoder"):
             return self._linear(model, taught, seed)
-        return _of_network(self._network(model, taught, seed))
+        return of_network(self._network(model, taught, seed))
 
     def probabilities(self, learnt: Learnt, images: ImageSet, index: Tensor) -> Tensor:
         """[n, classes] of the images at `index` [n] of any set of the same form; rows sum to 1."""
@@ -256,7 +256,8 @@ class Learner:
         return None if model == "pixels" else self.encoder
 
 
-def _of_network(method: ClassifierMethod) -> Learnt:
+def of_network(method: ClassifierMethod) -> Learnt:
+    """What a method that trained a whole network learnt."""
     encoder, head = method.learnt()
     linear = head.linear
     return Learnt(

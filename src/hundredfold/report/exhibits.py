@@ -16,8 +16,11 @@ from hundredfold.report.figures.svg import wide_and_narrow
 from hundredfold.report.folder import StoredExhibit
 from hundredfold.report.wording import count, counted, value, visible
 
-ORDER = ("task", "reconstruct", "generate", "interpolate", "denoise", "anomalies", "map", "cluster")
-STACKED = ("task", "reconstruct", "denoise")  # their rows show the same images: what belongs together stays together
+RUN = ("task", "reconstruct", "generate", "interpolate", "denoise", "anomalies", "map", "cluster")
+TRANSFER = ("samples", "cascade", "memorised")
+ORDER = TRANSFER + RUN
+# The rows of these show the same images: what belongs together stays together.
+STACKED = ("task", "reconstruct", "denoise", "cascade", "memorised")
 PICTURES = 160  # of one exhibit, its rows alike
 BUDGET = 2_000_000  # bytes: of all pictures of all exhibits, if none of them compresses
 SMALLEST = 16  # px: below this nothing can be seen

@@ -21,8 +21,12 @@ from hundredfold.errors import DataError
 from hundredfold.exhibit_records import Exhibit
 from hundredfold.records import SCHEMA, RunResult, from_json
 from hundredfold.study_records import StudyResult
+from hundredfold.transfer_records import TransferResult
 
-Result = TypeVar("Result", RunResult, StudyResult)
+Result = TypeVar("Result", RunResult, StudyResult, TransferResult)
+
+NAMES: Mapping[type, str] = {RunResult: "run", StudyResult: "study", TransferResult: "transfer"}
+TRANSFER = TransferResult.study  # what a transfer's `results.json` says it is
 
 EXHIBIT_SCHEMA = Exhibit(name="", title="").schema  # that this version writes, and the newest that it reads
 
@@ -88,12 +92,12 @@ def read_run(folder: Path) -> RunFolder:
 
 
 def read_result(folder: Path, kind: type[Result]) -> Result:
-    """The `results.json` of a run or of a study.
+    """The `results.json` of a run, of a study, or of a transfer.
 
     Raises:
         DataError: it is missing, damaged, or of a newer version.
     """
-    path, name = folder / "results.json", "study" if kind is StudyResult else "run"
+    path, name = folder / "results.json", NAMES[kind]
     try:
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError) as missing:
@@ -135,6 +139,11 @@ def read_exhibits(folder: Path, gaps: list[str]) -> tuple[StoredExhibit, ...]:
 def holds_study(folder: Path) -> bool:
     """Whether the `results.json` in a folder is that of a study; False if it is not there or cannot be read."""
     return "study" in _json(folder / "results.json", "", [])
+
+
+def holds_transfer(folder: Path) -> bool:
+    """Whether the `results.json` in a folder is that of a transfer; False if it is not there or cannot be read."""
+    return _json(folder / "results.json", "", []).get("study") == TRANSFER
 
 
 def _toml(path: Path, gaps: list[str]) -> Mapping[str, Any]:

@@ -20,10 +20,12 @@ from hundredfold.errors import DataError
 from hundredfold.report import wording
 from hundredfold.report.answer import Answer
 from hundredfold.report.comparison import comparison_view
-from hundredfold.report.folder import read_result, read_run
+from hundredfold.report.folder import holds_study, holds_transfer, read_exhibits, read_result, read_run
 from hundredfold.report.run_view import gain_text, run_view
 from hundredfold.report.study import study_view
+from hundredfold.report.transfer import transfer_view
 from hundredfold.study_records import StudyResult
+from hundredfold.transfer_records import TransferResult
 
 NO_BREAK = "\u00a0"
 
@@ -49,11 +51,17 @@ def write_comparison(folders: Sequence[Path], target: Path) -> Path:
         target: the HTML file.
 
     Raises:
-        DataError: fewer than two runs, or a folder without usable results.
+        DataError: fewer than two runs, a transfer among them, or a folder without usable results.
         OutputError: the page cannot be written.
     """
     if len(folders) < 2:
         raise DataError(f"a comparison takes at least two runs, got {len(folders)}", fix="name two run folders")
+    for folder in filter(holds_transfer, map(Path, folders)):
+        raise DataError(
+            f"{folder} holds a transfer, and only runs can be compared with each other",
+            why="the arms of a transfer are compared on its own page",
+            fix=f"`hundredfold report {folder}` writes that page; leave it out here",
+        )
     html = render("comparison.html.j2", comparison_view([read_run(Path(folder)) for folder in folders]))
     atomic.write_text(Path(target), html)
     return Path(target)
@@ -70,6 +78,36 @@ def write_study_report(folder: Path) -> Path:
     html = render("study.html.j2", study_view(read_result(folder, StudyResult)))
     atomic.write_text(folder / "report.html", html)
     return folder / "report.html"
+
+
+def write_transfer_report(folder: Path) -> Path:
+    """Write `report.html` from the `results.json` and the exhibits of a transfer, and return its path.
+
+    An exhibit that is missing or damaged leaves a gap, and a note that says so.
+
+    Raises:
+        DataError: `results.json` is missing, damaged, or not that of a transfer.
+        OutputError: the page cannot be written.
+    """
+    folder = Path(folder)
+    gaps: list[str] = []
+    result = read_result(folder, TransferResult)
+    html = render("transfer.html.j2", transfer_view(result, read_exhibits(folder / "exhibits", gaps), gaps))
+    atomic.write_text(folder / "report.html", html)
+    return folder / "report.html"
+
+
+def write_report_again(folder: Path) -> Path:
+    """Write the `report.html` of whatever a folder holds (a run, a study, a transfer), and return its path.
+
+    Raises:
+        DataError: `results.json` is missing or damaged.
+        OutputError: the page cannot be written.
+    """
+    folder = Path(folder)
+    if holds_transfer(folder):
+        return write_transfer_report(folder)
+    return write_study_report(folder) if holds_study(folder) else write_report(folder)
 
 
 def write_suggestions(target: Path, view: Mapping[str, Any]) -> Path:

@@ -90,7 +90,7 @@ def anomalies(
     """Scores how unlike the images of `source` are to those that the run learnt from.
 
     Args:
-        run: any run with an encoder; one of a generative method adds a criterion.
+        run: any run with an encoder; one of a method that reconstructs adds a criterion.
         source: a SOURCE or arrays; None takes the images that the run held out.
         normal: a SOURCE of ordinary images; None takes those that the run learnt from.
         normal_classes: classes of `source` that are ordinary, to measure how well the scores tell; none does not.
@@ -105,7 +105,8 @@ def anomalies(
     target, folder = Path(to) if to is not None else None, Path(run)
     check_csv(target)
     encoder = load_encoder(folder)
-    model = load_generator(folder).model if (folder / "generator").is_dir() else None
+    kept = load_generator(folder).model if (folder / "generator").is_dir() else None
+    model = kept if isinstance(kept, GenerativeMethod) else None  # others have no codes and no reconstructions
     asked = asked_for(folder, source, encoder.spec)
     strange = _strange(asked, normal_classes)
     engine = choose_engine(accelerator=accelerator)

@@ -15,7 +15,7 @@ from hundredfold.evaluate.denoising import BestFilter, best_filter, psnr
 from hundredfold.exhibit_records import Exhibit, PictureRow, Table
 from hundredfold.random import generator
 from hundredfold.studies.exhibits import show
-from hundredfold.studies.generator import Generator, load_generator
+from hundredfold.studies.generator import Generator, able_to, load_generator
 from hundredfold.studies.picture_files import check_target, write_images
 from hundredfold.studies.run_images import Part, asked_for, evenly
 from hundredfold.train.engine import Engine, choose_engine
@@ -85,6 +85,7 @@ def denoise(
     if not 0 <= noise < 100:
         raise SettingsError([f"noise is a standard deviation of values in 0..1: it must be >= 0, got {noise}"])
     kept = load_generator(Path(run))
+    able_to(kept, "take noise off images", "decode", Path(run))
     engine = choose_engine(accelerator=accelerator)
     engine.place(kept.model)
     found = cleaned(kept, asked_for(Path(run), source, kept.model.encoder.spec), engine, noise=noise, seed=seed)
@@ -98,14 +99,14 @@ def cleaned(kept: Generator, parts: Sequence[Part], engine: Engine, *, noise: fl
     """All images of these parts without their noise, and what filters do of it."""
     images = torch.cat(
         [
-            kept.model.reconstruct(engine.images(_spoilt(block, noise, seed, place))).float().cpu()
+            kept.coder.reconstruct(engine.images(_spoilt(block, noise, seed, place))).float().cpu()
             for place, block in enumerate(block for part in parts for block in part.blocks())
         ]
     )
     clean, _ = evenly(parts, MEASURED)
     clean = clean.cpu()
     noisy = _spoilt(clean, noise, seed, -1)
-    after = torch.cat([kept.model.reconstruct(engine.images(part)).float().cpu() for part in noisy.split(500)])
+    after = torch.cat([kept.coder.reconstruct(engine.images(part)).float().cpu() for part in noisy.split(500)])
     rows = torch.arange(min(SHOWN, len(clean))) * len(clean) // min(SHOWN, len(clean))
     if not noise:
         return Denoised(images=images, noise=0.0, shown=torch.stack([clean[rows], after[rows]]))

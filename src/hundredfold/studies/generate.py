@@ -1,4 +1,4 @@
-"""New images from a generative model: codes drawn from the prior, of any class or of one that is asked for."""
+"""New images from a generative model, of any class or of one that is asked for."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def generate(
     """Draws new images, and shows them in the report.
 
     Args:
-        run: a run of `vae` or `conditional_vae`.
+        run: a run of `vae`, `conditional_vae` or `diffusion`.
         count: how many, >= 1.
         label: the class that all shall be of, for a conditional model; None takes all classes in turn.
         to: a .png, .npz, .npy or a folder to write, or None.
-        seed: of the codes.
+        seed: of the random numbers that images are made of.
         accelerator: see `run`.
 
     Raises:
@@ -94,7 +94,7 @@ def exhibit(found: Generated) -> Exhibit:
         name="generate",
         title="New images",
         sentences=(
-            f"{shown} {'image' if shown == 1 else 'images'}{of} that nobody took: codes drawn from the prior, decoded.",
+            f"{shown} {'image' if shown == 1 else 'images'}{of} that nobody took: random numbers, made into images.",
         ),
         rows=(PictureRow(title="", key="generated", captions=found.labels[:COUNT]),),
         command="hundredfold generate RUN",
@@ -109,7 +109,7 @@ def _labels(kept: Generator, label: str | None, count: int, run: Path) -> tuple[
         raise CheckpointError(
             f"the run {run} cannot generate images of a class",
             why=f"{kept.name} learnt without labels, it knows no classes",
-            fix="pre-train with --method conditional_vae on images that carry labels, or leave --class out",
+            fix="pre-train with --method conditional_vae or diffusion on labelled images, or leave --class out",
         )
     if label not in kept.classes:
         raise SettingsError([unknown_name("class", label, kept.classes)])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from pydantic import ValidationError
@@ -30,8 +30,8 @@ from hundredfold.views.chain import Chain
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 SCHEMA = 1
-
-Asked = TypeVar("Asked", bound=GenerativeMethod)
+# How a method may make images, and what one lacks that cannot.
+LACKS = {"sample": "nothing to draw new images from", "decode": "no codes that images go through"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,27 +58,33 @@ class Generator:
     """A generative model, ready to use.
 
     Attributes:
-        model: in evaluation mode, on the CPU.
+        model: a method that can `sample` images or `decode` codes, in evaluation mode, on the CPU.
         name: of its method.
         classes: names in the order of its conditions; empty if it knows none.
         settings: of the method.
     """
 
-    model: GenerativeMethod
+    model: Method
     name: str
     classes: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def coder(self) -> GenerativeMethod:
+        """The model, where it turns images into codes and back: ask `able_to` for "decode" first."""
+        assert isinstance(self.model, GenerativeMethod)
+        return self.model
 
 
 def save_generator(
     method: Method, folder: Path, *, name: str, settings: dict[str, Any], classes: tuple[str, ...]
 ) -> None:
-    """Writes `method` to `folder` if it is a generative one; does nothing if not.
+    """Writes `method` to `folder` if it makes images; does nothing if not.
 
     Raises:
         ResourceError, OutputError: it cannot be written.
     """
-    if not isinstance(method, GenerativeMethod):
+    if not _makes_images(type(method)):
         return
     known = classes if method.learns_from_labels else ()
     atomic.make_folder(folder)
@@ -111,7 +117,6 @@ def load_generator(run: Path, *, wanted: str = "decode") -> Generator:
             method.load_state_dict(load_file(folder / WEIGHTS))
     except (SettingsError, SafetensorError, OSError, RuntimeError, ValueError, TypeError) as problem:
         raise _refused(folder, _short(problem)) from problem
-    assert isinstance(method, GenerativeMethod)  # or it would have been refused
     return Generator(model=method.eval(), name=file.method, classes=file.classes, settings=file.settings)
 
 
@@ -119,14 +124,14 @@ def able_to(generator: Generator, verb: str, what: str, run: Path) -> Callable[.
     """The model's method `what`, for those that have one.
 
     Raises:
-        CheckpointError: this model has none: what the person wanted to do (`verb`) cannot be done with it.
+        CheckpointError: this model has none ("sample", "decode"): what the person wanted to do (`verb`) cannot be done.
     """
     found: Callable[..., Any] | None = getattr(generator.model, what, None)
     if found is None:
         able = [info.name for info in methods.names() if hasattr(methods.kind(info.name), what)]
         raise CheckpointError(
             f"the run {run} cannot {verb}",
-            why=f"it was pre-trained with {generator.name}, which has nothing to draw new images from",
+            why=f"it was pre-trained with {generator.name}, which has {LACKS[what]}",
             fix=f"pre-train with --method {' or '.join(able)}",
         )
     return found
@@ -149,6 +154,10 @@ def conditions(kept: Generator, labels: Sequence[str]) -> tuple[Tensor, ...]:
     return (condition(torch.tensor([place.get(label, UNLABELLED) for label in labels], dtype=torch.int64)),)
 
 
+def _makes_images(kind: type[Method]) -> bool:
+    return any(hasattr(kind, way) for way in LACKS)
+
+
 def _read(folder: Path) -> GeneratorFile:
     try:
         file = from_json(GeneratorFile, (folder / CONFIG).read_text(encoding="utf-8"))
@@ -158,7 +167,7 @@ def _read(folder: Path) -> GeneratorFile:
         raise _refused(
             folder, f"its schema is {file.schema}, this version reads up to {SCHEMA}", fix="upgrade hundredfold"
         )
-    if not methods.problems(file.method, {}) and not issubclass(methods.kind(file.method), GenerativeMethod):
+    if not methods.problems(file.method, {}) and not _makes_images(methods.kind(file.method)):
         raise _refused(folder, f"{file.method} turns nothing back into images")
     return file
 

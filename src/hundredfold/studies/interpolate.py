@@ -17,7 +17,7 @@ from hundredfold.errors import DataError, SettingsError
 from hundredfold.evaluate.interpolation import LINEAR, between, nearest_distances, own_percentile
 from hundredfold.exhibit_records import Exhibit, PictureRow
 from hundredfold.studies.exhibits import show
-from hundredfold.studies.generator import Generator, load_generator
+from hundredfold.studies.generator import Generator, able_to, load_generator
 from hundredfold.studies.picture_files import check_target, write_images
 from hundredfold.studies.run_images import Part, run_images
 from hundredfold.train.engine import Engine, choose_engine
@@ -91,6 +91,7 @@ def interpolate(
     target, folder = Path(to) if to is not None else None, Path(run)
     check_target(target)
     kept = load_generator(folder)
+    able_to(kept, "go from one image to another", "decode", folder)
     spec = kept.model.encoder.spec
     ends = torch.cat([_image(one, folder, spec) for one in (a, b)])  # [2, c, h, w]
     engine = choose_engine(accelerator=accelerator)
@@ -107,8 +108,8 @@ def interpolate(
 @torch.no_grad()
 def frames_between(kept: Generator, ends: Tensor, engine: Engine, *, steps: int, how: str = LINEAR) -> Tensor:
     """The images [steps, c, h, w] that codes on the way between two images [2, c, h, w] become."""
-    codes = kept.model.encode(engine.images(ends)).float().cpu()  # [2, k]
-    return kept.model.decode(engine.images(between(codes[0], codes[1], steps, how))).float().cpu()
+    codes = kept.coder.encode(engine.images(ends)).float().cpu()  # [2, k]
+    return kept.coder.decode(engine.images(between(codes[0], codes[1], steps, how))).float().cpu()
 
 
 def exhibit(found: Interpolation) -> Exhibit:

@@ -16,7 +16,7 @@ from hundredfold.evaluate.features import features
 from hundredfold.evaluate.low_dimensions import NAMES, reduce, trustworthiness
 from hundredfold.exhibit_records import Exhibit, ScatterPlot
 from hundredfold.studies.exhibits import show
-from hundredfold.studies.generator import load_generator
+from hundredfold.studies.generator import able_to, load_generator
 from hundredfold.studies.run_images import Part, asked_for
 from hundredfold.studies.spreadsheet import check_csv, write_csv
 from hundredfold.train.engine import Engine, choose_engine
@@ -139,7 +139,9 @@ def _check(how: str, count: int, target: Path | None) -> None:
 
 
 def _codes(run: Path, parts: list[Part], engine: Engine) -> Tensor:
-    model = load_generator(run).model
+    kept = load_generator(run)
+    able_to(kept, "lay images out by their codes", "decode", run)
+    model = kept.coder
     if model.latent != 2:
         raise CheckpointError(
             f"the code of {run} is no plane",

@@ -20,7 +20,7 @@ from hundredfold.methods.generative._generative import GenerativeMethod
 from hundredfold.methods.generative._with_posterior import WithPosterior
 from hundredfold.random import generator
 from hundredfold.studies.exhibits import show
-from hundredfold.studies.generator import Generator, conditions, load_generator
+from hundredfold.studies.generator import Generator, able_to, conditions, load_generator
 from hundredfold.studies.picture_files import check_target, write_images
 from hundredfold.studies.run_images import BLOCK, Part, asked_for, evenly
 from hundredfold.train.engine import Engine, choose_engine
@@ -100,6 +100,7 @@ def reconstruct(
     if count < 1:
         raise SettingsError([f"count must be >= 1, got {count}"])
     kept = load_generator(Path(run))
+    able_to(kept, "reconstruct images", "decode", Path(run))
     engine = choose_engine(accelerator=accelerator)
     engine.place(kept.model)
     parts = asked_for(Path(run), source, kept.model.encoder.spec)
@@ -112,7 +113,7 @@ def reconstruct(
 @torch.no_grad()
 def measured(kept: Generator, parts: Sequence[Part], engine: Engine, *, count: int = SHOWN) -> Reconstruction:
     """The figures over all images of these parts, and some of them before and after."""
-    model = kept.model
+    model = kept.coder
     errors, ratios, codes, bounds = [], [], [], []
     total = squares = torch.zeros(())
     number = told = 0

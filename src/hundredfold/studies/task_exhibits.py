@@ -28,7 +28,7 @@ LOOKED_AT = 1000  # held-out images that the figures beside the pictures are of
 def show_task(method: Method, prepared: Prepared, folder: RunFolder) -> None:
     """Writes the exhibits of a finished pre-training: of a task, or of a generative model."""
     method.eval()
-    if isinstance(method, GenerativeMethod):
+    if isinstance(method, GenerativeMethod) or hasattr(method, "sample"):
         _show_generative(method, prepared, folder)
     elif (complete := getattr(method, "complete", None)) is not None:
         _show_completion(complete, method, prepared, folder)
@@ -36,13 +36,14 @@ def show_task(method: Method, prepared: Prepared, folder: RunFolder) -> None:
         _show_answers(method, prepared, folder)
 
 
-def _show_generative(method: GenerativeMethod, prepared: Prepared, folder: RunFolder) -> None:
+def _show_generative(method: Method, prepared: Prepared, folder: RunFolder) -> None:
     classes = prepared.classes if method.learns_from_labels else ()
     kept = Generator(model=method, name=prepared.settings.method, classes=classes)
-    index = held_out(prepared, LOOKED_AT).positions
-    part = Part(images=prepared.images, index=index)
-    found = reconstruct.measured(kept, [part], prepared.engine)
-    keep(folder, reconstruct.exhibit(found), reconstruct.pictures(found))
+    if isinstance(method, GenerativeMethod):
+        index = held_out(prepared, LOOKED_AT).positions
+        part = Part(images=prepared.images, index=index)
+        found = reconstruct.measured(kept, [part], prepared.engine)
+        keep(folder, reconstruct.exhibit(found), reconstruct.pictures(found))
     if hasattr(method, "sample"):
         labels = tuple(classes[row % len(classes)] for row in range(generate.COUNT)) if classes else ()
         images = generate.drawn(kept, labels, generate.COUNT, prepared.engine, seed=prepared.settings.seed)

@@ -1,0 +1,346 @@
+"""Transfer without the source's data: all arms on the same draws, what each is worth, and one model to hand over.
+
+`transfer` is for a person with a target; `study_transfer` compares everything there is, oracles included. Both judge
+the generator first, and neither learns from one that should not be trusted unless told to.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hundredfold import atomic
+from hundredfold.encoders.folder import save_encoder
+from hundredfold.errors import CheckpointError, Interrupted, OutputError, SettingsError
+from hundredfold.evaluate.choice import halves
+from hundredfold.evaluate.score import summarise
+from hundredfold.random import derive
+from hundredfold.records import from_json, to_json
+from hundredfold.report.page import write_transfer_report
+from hundredfold.settings import Table, toml_text
+from hundredfold.studies.cells import Cell
+from hundredfold.studies.claim import claimed, free_name
+from hundredfold.studies.exhibits import keep
+from hundredfold.studies.generator_exhibits import generator_exhibits
+from hundredfold.studies.hand_over import classifier_of, save_classifier
+from hundredfold.studies.job import Request, Surroundings, resume_command
+from hundredfold.studies.log import Log
+from hundredfold.studies.prepare import fingerprint
+from hundredfold.studies.run_folder import DataFacts, RunFolder
+from hundredfold.studies.transfer_cells import Done, TransferCells
+from hundredfold.studies.transfer_exhibits import cascade_exhibit
+from hundredfold.studies.transfer_prepare import Ready, facts, get_ready
+from hundredfold.studies.transfer_request import TransferRequest, gathered
+from hundredfold.studies.transfer_verdict import comparisons, recovered, verdict
+from hundredfold.train.stop import StopRequest
+from hundredfold.transfer.arms import ARMS, Arm
+from hundredfold.transfer.choice import held_out
+from hundredfold.transfer.generator_quality import judge
+from hundredfold.transfer_records import ArmFacts, GeneratorQuality, TransferResult
+
+TRANSFER_ARMS = ("scratch", "long_scratch", "pseudo_pretraining", "pseudo_both")
+STUDY_ARMS = tuple(arm.name for arm in ARMS)
+# Of equals the first is handed over: what needs the source must show that it is worth it on the labels held out, but
+# pre-training on images that passed as good has been worth it in every pair that was measured.
+PREFERENCE = ("pseudo_pretraining", "pseudo_both", "contrastive_pretraining", "scratch", "long_scratch")
+
+
+def transfer(
+    target: Any = None,
+    *,
+    out: str | Path | None = None,
+    config: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    resume: bool = False,
+    overwrite: bool = False,
+    surroundings: Surroundings | None = None,
+    **settings: Any,
+) -> TransferResult:
+    """Learns a target from few labels with what a source left: a classifier and a conditional generator.
+
+    The generator is judged, networks are pre-trained on its images, the target is learnt from each draw of labels, with
+    and without that, and one model is handed over.
+
+    Args:
+        target: a SOURCE or arrays, as for `run`.
+        out: the folder; None makes a new one in `runs/`.
+        config: a settings file (TOML), with a table `[transfer]`.
+        overrides: assignments such as "transfer.steps=500".
+        resume: go on with the transfer in `out`.
+        overwrite: replace it.
+        surroundings: how to talk.
+        settings: `source_classifier` and `generator` (folders), `source_data` and `source_test` (SOURCEs of the
+            source's real images, to judge the generator by), `resize`, `use_anyway`, `arms`, and those of a run that
+            speak of data and labels (`labels`, `label_counts`, `draws`, `test`, `labelled`, `encoder`, `seed`, ...).
+
+    Raises:
+        SettingsError, DataError, OutputError: before any training.
+        CheckpointError: the artefacts cannot be used, or the generator should not be trusted.
+        Interrupted: a signal came; finished arms are kept. DivergedError: as `fit`.
+    """
+    request = Request(
+        out=out,
+        config=config,
+        overrides=overrides,
+        resume=resume,
+        overwrite=overwrite,
+        surroundings=surroundings,
+        settings=settings,
+    )
+    return carry_out(target, request, arms=TRANSFER_ARMS, hand_over=True)
+
+
+def study_transfer(
+    target: Any = None,
+    *,
+    out: str | Path | None = None,
+    config: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    resume: bool = False,
+    overwrite: bool = False,
+    surroundings: Surroundings | None = None,
+    **settings: Any,
+) -> TransferResult:
+    """Every arm on the same draws: baselines, pseudo pre-training, pseudo samples, and oracles where their data are.
+
+    Arguments and errors as `transfer`; no model is handed over.
+    """
+    request = Request(
+        out=out,
+        config=config,
+        overrides=overrides,
+        resume=resume,
+        overwrite=overwrite,
+        surroundings=surroundings,
+        settings=settings,
+    )
+    return carry_out(target, request, arms=STUDY_ARMS, hand_over=False)
+
+
+def carry_out(target: Any, request: Request, *, arms: Sequence[str], hand_over: bool) -> TransferResult:
+    """Does a transfer in its folder and returns what it found.
+
+    Args:
+        target: as `transfer`.
+        request: settings and folder.
+        arms: names, unless the request says others.
+        hand_over: whether one model is chosen and kept.
+    """
+    talk = request.surroundings or Surroundings()
+    if request.resume and (request.overwrite or request.out is None):
+        raise SettingsError(
+            ["--resume and --overwrite exclude each other" if request.overwrite else "--resume needs --out"]
+        )
+    path = Path(request.out) if request.out is not None else free_name(str(target)[:200], "transfer")
+    with claimed(path, resume=request.resume, overwrite=request.overwrite) as folder:
+        before = folder.read_asked() if request.resume else {}
+        if before and "transfer" not in before:
+            raise OutputError(f"{path} holds no transfer", fix="choose another --out")
+        asked = asked_for(request, before, arms)
+        _check_same(path, before, asked)
+        source = target_of(target, asked)
+        ready = get_ready(source, asked)
+        if request.overwrite:
+            folder.clear()
+        with Log(folder.log, talk.tell) as log, StopRequest() as stop:
+            told = replace(talk, tell=log.tell)
+            try:
+                return _carried_out(ready, folder, told, stop, hand_over=hand_over)
+            except Interrupted as stopped:
+                raise _explained(stopped, talk, path) from None
+
+
+def _carried_out(
+    ready: Ready, folder: RunFolder, talk: Surroundings, stop: StopRequest, *, hand_over: bool
+) -> TransferResult:
+    began = time.monotonic()
+    quality = _judged(ready, folder, talk, stop)
+    judged = time.monotonic() - began
+    _write_asked(ready, folder, talk)
+    for note in ready.notes:
+        talk.tell(note)
+    keep(folder, *cascade_exhibit(ready))
+    cells = TransferCells(ready, folder.cells, tell=talk.tell, stop=stop)
+    done = cells.learn()
+    chosen, why = _choose(cells, done) if hand_over else ("", "")
+    if chosen:
+        _hand_over(cells, done, chosen, folder)
+    records = cells.scores(done)  # from here on nothing is learnt or chosen
+    spent = sum(one.outcome.seconds for one in done)
+    result = TransferResult(
+        source_classifier=ready.request.source_classifier,
+        generator=ready.request.generator,
+        source=ready.prepared.settings.source,
+        encoder=ready.prepared.settings.encoder,
+        seconds={"quality": judged, "arms": spent, "total": judged + spent},
+        data=ready.prepared.source.summary(),
+        quality=quality,
+        arms=tuple(_facts(arm, ready.request) for arm in ready.arms),
+        label_counts=ready.prepared.settings.label_counts,
+        records=records,
+        summary=summarise(records),
+        comparisons=comparisons(records, ready.arms),
+        recovered=recovered(records, ready.arms),
+        choices=tuple(one.beside.choice for one in done if one.beside.choice),
+        logs=_mean_logs(done),
+        chosen=chosen,
+        why=why,
+        notes=ready.notes,
+        settings=ready.request.table(),
+    )
+    result = replace(result, verdict=verdict(result))
+    atomic.write_text(folder.results, to_json(result))
+    write_transfer_report(folder.path)
+    return replace(result, folder=str(folder.path))
+
+
+def _judged(ready: Ready, folder: RunFolder, talk: Surroundings, stop: StopRequest) -> GeneratorQuality:
+    """The generator's quality; a transfer that goes on knows it already.
+
+    Raises:
+        CheckpointError: it should not be trusted, and nobody said to use it anyway.
+    """
+    kept = folder.path / "quality.json"
+    if kept.exists() and (folder.cells.is_dir()):
+        return from_json(GeneratorQuality, kept.read_text(encoding="utf-8"))
+    talk.tell("looking at the generator's images")
+    classifier, generator = ready.own
+    engine, seed = ready.prepared.engine, ready.prepared.settings.seed
+    found = judge(generator, classifier, real=ready.real, engine=engine, seed=derive(seed, "quality"), stop=stop)
+    for sentence in found.quality.sentences:
+        talk.tell(sentence)
+    if not found.quality.trusted and not ready.request.use_anyway:
+        raise CheckpointError(
+            f"the generator in {ready.request.generator} should not be learnt from",
+            why=" ".join(found.quality.sentences),
+            fix="train a better one, or say --use-anyway if this is what you want to see",
+        )
+    for exhibit, pictures in generator_exhibits(found):
+        keep(folder, exhibit, pictures)
+    atomic.write_text(kept, to_json(found.quality))
+    return found.quality
+
+
+def _choose(cells: TransferCells, done: Sequence[Done]) -> tuple[str, str]:
+    """The arm to hand over and a sentence: the one that predicts held-out labels best, by halves of all labels."""
+    labels = cells.ready.prepared.settings.labels
+    mine = {one.cell.model: one for one in done if one.cell.draw == 0 and one.cell.labels == labels}
+    possible = [arm for arm in cells.ready.arms if not arm.oracle]
+    possible.sort(key=lambda arm: PREFERENCE.index(arm.name) if arm.name in PREFERENCE else len(PREFERENCE))
+    taught = cells.taught(Cell(model="", labels=labels, draw=0))
+    if halves(cells.ready.prepared.images.labels[taught]) is None:
+        return possible[0].name, "a class has a single label, so that nothing could be held out: it is what is usual"
+    rates = {arm: _held_out(cells, arm, mine[arm.name]) for arm in possible}
+    best = max(possible, key=lambda arm: (rates[arm], -possible.index(arm)))
+    others = ", ".join(f"{arm.title} {rates[arm]:.0%}" for arm in possible if arm is not best)
+    why = f"of the labels held out, half of {labels} each time, it predicted {rates[best]:.0%} rightly ({others})"
+    return best.name, why
+
+
+def _held_out(cells: TransferCells, arm: Arm, done: Done) -> float:
+    """Share of the labels that the model of the other half predicts; known where settings were chosen by it."""
+    if done.outcome.cross_validation is not None:
+        return done.outcome.cross_validation
+    chosen = done.beside.choice.chosen if done.beside.choice else {}
+    return float(held_out(cells.workshop(0), arm, cells.taught(done.cell), chosen).float().mean())
+
+
+def _hand_over(cells: TransferCells, done: Sequence[Done], chosen: str, folder: RunFolder) -> None:
+    """Learns the chosen arm's first draw again and keeps its classifier and encoder."""
+    labels = cells.ready.prepared.settings.labels
+    arm = next(arm for arm in cells.ready.arms if arm.name == chosen)
+    cell = Cell(model=chosen, labels=labels, draw=0)
+    learnt = cells.model(arm, next(one for one in done if one.cell == cell))
+    classifier = classifier_of(learnt, cells.ready.prepared.classes)
+    save_classifier(classifier, folder.classifier)
+    save_encoder(classifier.encoder, folder.encoder)
+
+
+def _mean_logs(done: Sequence[Done]) -> dict[str, dict[str, dict[str, float]]]:
+    """arm -> labels -> what its training logged, meant over the draws."""
+    found: dict[str, dict[str, dict[str, list[float]]]] = {}
+    for one in done:
+        for name, value in one.beside.logs.items():
+            by_count = found.setdefault(one.cell.model, {}).setdefault(str(one.cell.labels), {})
+            by_count.setdefault(name, []).append(value)
+    return {
+        arm: {
+            count: {name: sum(values) / len(values) for name, values in logs.items()}
+            for count, logs in by_count.items()
+        }
+        for arm, by_count in found.items()
+    }
+
+
+def _facts(arm: Arm, request: TransferRequest) -> ArmFacts:
+    return ArmFacts(name=arm.name, title=arm.title, meaning=arm.meaning, oracle=arm.oracle, **facts(arm, request))
+
+
+def asked_for(request: Request, before: Table, arms: Sequence[str]) -> TransferRequest:
+    """The request in full; errors as `gathered`.
+
+    Args:
+        request: as it was made.
+        before: what the folder began with, or an empty table.
+        arms: those that are meant where it names none.
+    """
+    asked = gathered(request.config, request.overrides, request.settings, before)
+    return asked if asked.arms else replace(asked, arms=tuple(arms))
+
+
+def target_of(target: Any, asked: TransferRequest) -> Any:
+    """The target's SOURCE or data; raises SettingsError where nobody named one."""
+    found = target if target is not None else asked.common.get("source")
+    if found is None:
+        raise SettingsError(["no target was given"], fix="name the target's images with --target SOURCE")
+    return found
+
+
+def _check_same(path: Path, before: Mapping[str, Any], asked: TransferRequest) -> None:
+    """Raises SettingsError if a transfer would go on with other settings than it began with."""
+    if not before:
+        return
+    old = gathered(None, (), {}, dict(before))
+    deciding = ("settings", "arms", "resize", "use_anyway")
+    changed = [name for name in deciding if getattr(old, name) != getattr(asked, name)]
+    changed += [name for name, value in asked.common.items() if name != "source" and old.common.get(name) != value]
+    if changed:
+        raise SettingsError(
+            [f"{path} holds a transfer with other settings: {', '.join(changed)}"],
+            fix="resume with the settings of that transfer, or choose another --out",
+        )
+
+
+def _write_asked(ready: Ready, folder: RunFolder, talk: Surroundings) -> None:
+    """What was asked for, and of which data: so that a transfer goes on with the same."""
+    prepared = ready.prepared
+    table = ready.request.table()
+    atomic.write_text(folder.asked, toml_text({**table, "source": prepared.settings.source}))
+    source = prepared.source
+    folder.write_data(
+        DataFacts(
+            sha256=fingerprint(source),
+            images=len(source.train),
+            test_images=len(source.test) if source.test else 0,
+            notes=ready.notes,
+        )
+    )
+    folder.write_environment(
+        precision=prepared.engine.precision,
+        device=prepared.engine.device.type,
+        seed=prepared.settings.seed,
+        command=list(talk.command),
+    )
+    folder.write_splits(prepared.split)
+
+
+def _explained(stopped: Interrupted, talk: Surroundings, path: Path) -> Interrupted:
+    how = (
+        resume_command(talk.command, path)
+        if talk.is_shell_command
+        else f"call it again with resume=True and out={str(path)!r}"
+    )
+    return Interrupted(stopped.what, fix=f"go on with: {how}", signal_number=stopped.exit_status - 128)

@@ -1,0 +1,1 @@
+"""Moving what a source task knows to a target task through a generator, without the source's data."""
