@@ -57,11 +57,15 @@ def table(result: RunResult) -> str:
 
 def into_readme(text: str, marker: str) -> None:
     """Puts `text` between `<!-- MARKER:begin -->` and `<!-- MARKER:end -->` of the README."""
-    path = HERE.parent / "README.md"
-    content = path.read_text()
+    between(text, marker, HERE.parent / "README.md")
+
+
+def between(text: str, marker: str, page: Path) -> None:
+    """As `into_readme`, of any page."""
+    content = page.read_text()
     begin, end = f"<!-- {marker}:begin -->", f"<!-- {marker}:end -->"
     before, after = content[: content.index(begin) + len(begin)], content[content.index(end) :]
-    path.write_text(f"{before}\n{text}\n{after}")
+    page.write_text(f"{before}\n{text}\n{after}")
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from hundredfold.cli import cli, main
 from hundredfold.evaluate.learner import MODELS
 from hundredfold.losses.nt_xent import nt_xent_chance, nt_xent_floor
 from hundredfold.studies.run_settings import gather
+from hundredfold.studies.transfer_request import gathered
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -58,6 +59,7 @@ def at_home(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     counts = {"clothes/bag": 30, "clothes/coat": 30, "clothes/unlabelled": 20, "new": 5, "photos": 40}
+    counts |= {"tools/hammer": 20, "tools/saw": 20}
     for folder, count in counts.items():
         Path(folder).mkdir(parents=True)
         for number in range(count):
@@ -73,8 +75,14 @@ def test_the_commands_of_the_main_job_run(at_home, capsys):
     assert [arguments[0] for arguments in ours] == [
         *("check-data", "run", "predict", "pretrain", "suggest"),
         *("pretrain", "generate", "anomalies", "map"),
+        *("pretrain", "transfer"),
     ]
-    quick = {"run": QUICK, "pretrain": ("--epochs=1", "--quiet")}
+    few = ("--set=transfer.pretrain_steps=2", "--set=transfer.steps=2", "--draws=1", "--quiet")
+    quick = {
+        "run": QUICK,
+        "pretrain": ("--epochs=1", "--quiet"),
+        "transfer": ("--use-anyway", *few),  # a generator that learnt for one epoch is judged as it should be
+    }
     for arguments in ours:
         with pytest.raises(SystemExit) as left:
             main([*arguments, *quick.get(arguments[0], ())])
@@ -137,7 +145,11 @@ def test_the_table_of_methods_names_them_all():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_setting_mentioned_exists(page):
     for code in re.findall(r"`(--set [^`]+)`", page.read_text()):
-        gather(None, [word for word in shlex.split(code) if word != "--set"], {})
+        words = [word for word in shlex.split(code) if word != "--set"]
+        if any(word.startswith("transfer.") for word in words):
+            gathered(None, words, {"source_classifier": "one", "generator": "other"}, {})
+        else:
+            gather(None, words, {})
 
 
 def test_every_verb_of_make_exists():

@@ -31,10 +31,11 @@ class GeneratorQuality:
         frechet: distance between features of samples and of real images; None without real ones.
         frechet_real: the same between two halves of the real images: what no generator can beat.
         frechet_features: whose features these are, or the empty text.
-        memorised: share of samples that lie nearer to an image of the source's training set than all but 1 % of real
-            held-out images do, 0..1; None without those sets. By chance it is 0.01.
+        memorised: share of samples that lie nearer to an image of the source's training set, for how densely such
+            images lie around it, than all but 1 % of real held-out images do, 0..1; None without those sets. By chance
+            it is 0.01.
         nearest_ratio: median, over samples, of the distance to the nearest training image, over the same median of
-            held-out real images; below 1 samples lie nearer. None without those sets.
+            held-out real images; below 1 samples lie nearer, as blurred ones do too. None without those sets.
         trusted: whether the samples may be learnt from without a word.
         sentences: what was found, for people; what speaks against the generator first.
     """

@@ -144,13 +144,14 @@ def test_a_run_that_is_not_there_or_not_finished(refused, command, tmp_path):
 def test_a_run_without_a_model_that_makes_images(refused, made, finished, command):
     for folder in (made("simclr"), finished):
         said = refused(command, folder, *COMMANDS[command])
-        able = "conditional_vae or vae" if command == "generate" else "autoencoder or "  # an autoencoder draws nothing
+        draws = "conditional_vae or diffusion or vae"  # an autoencoder draws nothing
+        able = draws if command == "generate" else "autoencoder or "
         assert "holds no generative model" in said and f"--method {able}" in said
 
 
 def test_a_run_that_reconstructs_but_cannot_draw(refused, made):
     said = refused("generate", made("autoencoder"))
-    assert "cannot generate images" in said and "--method conditional_vae or vae" in said
+    assert "cannot generate images" in said and "--method conditional_vae or diffusion or vae" in said
 
 
 @pytest.mark.parametrize("command", GENERATIVE)

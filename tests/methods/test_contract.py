@@ -27,7 +27,7 @@ ENGINE = Engine(device=torch.device("cpu"), precision="float32")
 BATCH = 32
 SMALL = {  # encoders that take a second
     "convnet": {"widths": [8, 16], "features": 32},
-    "unet": {"widths": [4, 8], "groups": 2},
+    "unet": {"widths": [16, 32]},
     "vit": {},
 }
 

@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 
 from hundredfold.data.read import read
 from hundredfold.errors import DataError, SettingsError
-from hundredfold.studies.prepare import channel_statistics, fingerprint, prepare
+from hundredfold.studies.prepare import fingerprint, prepare
 from hundredfold.studies.pretraining import new_method
 
 
@@ -174,21 +174,6 @@ def test_validation_is_left_out_where_it_cannot_compare():
     assert not prepared.settings.plan.validate
     assert any(note.startswith("no validation loss: 8 held-out images") for note in prepared.notes)
     assert make(images(), labels=6, plan={"batch_size": 8}).settings.plan.validate
-
-
-def test_statistics_are_those_of_the_pool():
-    rng = np.random.default_rng(0)
-    found = read(rng.integers(0, 256, (40, 6, 5, 3), dtype=np.uint8)).train
-    index = torch.arange(10, 40)
-    mean, std = channel_statistics(found, index, seed=0)
-    values = found.take(index).double() / 255
-    for channel in range(3):
-        flat = values[:, channel].flatten().tolist()
-        average = sum(flat) / len(flat)
-        assert mean[channel] == pytest.approx(average)
-        assert std[channel] == pytest.approx((sum((v - average) ** 2 for v in flat) / len(flat)) ** 0.5)
-    flat = read(np.full((4, 4, 4), 77, dtype=np.uint8)).train
-    assert channel_statistics(flat, torch.arange(4), seed=0)[1] == pytest.approx((0.0,), abs=1e-6)
 
 
 def test_the_fingerprint_sees_pixels_labels_names_and_parts():

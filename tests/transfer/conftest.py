@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from torch import Tensor
 from hundredfold.data.images import ImageSet, MemoryPixels
 from hundredfold.encoders._base import Encoder
 from hundredfold.encoders.build import encoder
+from hundredfold.train import memory
 from hundredfold.train.engine import Engine
 from hundredfold.transfer.generator import Generator
 from hundredfold.transfer.source_classifier import SourceClassifier
@@ -72,6 +74,12 @@ class KnowsTiles(SourceClassifier):
         return images.flatten(1)
 
     def place(self, engine: Engine) -> None: ...
+
+
+@pytest.fixture(autouse=True)
+def no_collecting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training collects garbage before it measures memory: of a whole test session that takes longer than the rest."""
+    monkeypatch.setattr(memory, "gc", SimpleNamespace(collect=lambda: 0))
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import click
 @click.command("generate", epilog="Example: hundredfold generate demo --count 64 --to new.png")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--count", type=click.IntRange(min=1), default=64, show_default=True, help="How many images.")
-@click.option("--class", "label", metavar="NAME", help="Of which class, for a run of conditional_vae. [all in turn]")
+@click.option("--class", "label", metavar="NAME", help="Of which class, if the run knows any. [all in turn]")
 @click.option("--to", type=click.Path(path_type=Path), metavar="FILE", help=".png, .npz, .npy or a folder")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the codes.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the noise they are made of.")
 @click.option("--accelerator", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def command(
@@ -20,7 +20,7 @@ def command(
 ) -> None:
     """Draw new images from the model of RUN, and show them in its report.
 
-    RUN is of a method that knows a distribution of images: vae, or conditional_vae, which can be asked for a class.
+    RUN is of a method that can draw: vae, or conditional_vae and diffusion, which can be asked for a class.
     """
     from hundredfold.studies.generate import generate
 

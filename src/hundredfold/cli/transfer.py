@@ -87,6 +87,7 @@ def _told(found: Any) -> str:
     counts = ", ".join(map(str, found.label_counts))
     lines = [
         f"arms: {', '.join(found.arms)}",
-        f"{counts} labels, {found.draws} draws: {found.networks} networks, {found.steps:,} steps of training",
+        f"{counts} labels, {found.draws} draw{'s' * (found.draws > 1)}: {found.networks} networks, "
+        f"{found.steps:,} steps of training",
     ]
-    return "\n".join([*lines, *found.notes])
+    return "\n".join([*lines, *found.notes, "dry run: nothing was written"])

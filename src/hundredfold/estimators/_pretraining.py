@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from hundredfold.data.channel_statistics import channel_statistics
 from hundredfold.data.images import ImageSet, Source
 from hundredfold.data.split import Split
 from hundredfold.encoders._base import Encoder
@@ -14,7 +15,7 @@ from hundredfold.errors import SettingsError
 from hundredfold.records import TrainingResult
 from hundredfold.settings import Table, merge, overlay
 from hundredfold.studies import recipe
-from hundredfold.studies.prepare import Prepared, channel_statistics
+from hundredfold.studies.prepare import Prepared
 from hundredfold.studies.pretraining import loaders, new_method
 from hundredfold.studies.run_settings import RunSettings
 from hundredfold.train.engine import choose_engine

@@ -38,6 +38,7 @@ METHODS = {
     "denoising_autoencoder": "Denoising autoencoder",
     "vae": "VAE",
     "conditional_vae": "Conditional VAE",
+    "diffusion": "Diffusion",
 }
 
 HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # Unicode categories that show nothing, or move what follows

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 import hundredfold.methods.catalogue as methods
+from hundredfold.data.channel_statistics import channel_statistics
 from hundredfold.data.images import ImageSet, Source, as_float
 from hundredfold.data.join import with_test
 from hundredfold.data.options import ReadOptions
@@ -27,7 +28,6 @@ from hundredfold.studies.run_settings import RunSettings
 from hundredfold.train.engine import Engine, choose_engine
 from hundredfold.views.recipe import problems as view_problems
 
-STATISTICS = 10_000  # images that channel means and deviations are taken over
 FINGERPRINTED = 1_000  # images whose pixels tell whether the data are the same as before
 DOUBTED = 500  # images that are asked whether they bear a method's hypothesis out
 ALL_TAKEN = 1_000  # labels of a table up to which a draw takes all of them, if `labels` is not given
@@ -120,21 +120,6 @@ def prepare(source: Any, given: Table, *, needs_labels: bool) -> Prepared:
             f"precision: {engine.precision} on {engine.device.type}",
         ),
     )
-
-
-def channel_statistics(images: ImageSet, index: Tensor, *, seed: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel, in 0..1, over at most 10,000 of the images at `index`."""
-    order = torch.randperm(len(index), generator=generator(seed, "statistics"))[:STATISTICS]
-    total = torch.zeros(images.channels, dtype=torch.float64)
-    squares, count = torch.zeros_like(total), 0
-    for part in index[order].sort().values.split(500):
-        values = as_float(images.take(part)).double().cpu()  # [b, c, h, w]
-        total += values.sum((0, 2, 3))
-        squares += values.square().sum((0, 2, 3))
-        count += values.numel() // images.channels
-    mean = total / count
-    std = (squares / count - mean.square()).clamp_min(0).sqrt()
-    return tuple(mean.tolist()), tuple(std.tolist())
 
 
 def fingerprint(source: Source) -> str:

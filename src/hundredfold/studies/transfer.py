@@ -7,39 +7,38 @@ the generator first, and neither learns from one that should not be trusted unle
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hundredfold import atomic
 from hundredfold.encoders.folder import save_encoder
-from hundredfold.errors import CheckpointError, Interrupted, OutputError, SettingsError
+from hundredfold.errors import HundredfoldError, Interrupted, OutputError, SettingsError
 from hundredfold.evaluate.choice import halves
 from hundredfold.evaluate.score import summarise
-from hundredfold.random import derive
-from hundredfold.records import from_json, to_json
+from hundredfold.records import to_json
 from hundredfold.report.page import write_transfer_report
-from hundredfold.settings import Table, toml_text
+from hundredfold.settings import Table, differences, merge, toml_text
 from hundredfold.studies.cells import Cell
 from hundredfold.studies.claim import claimed, free_name
 from hundredfold.studies.exhibits import keep
-from hundredfold.studies.generator_exhibits import generator_exhibits
 from hundredfold.studies.hand_over import classifier_of, save_classifier
 from hundredfold.studies.job import Request, Surroundings, resume_command
 from hundredfold.studies.log import Log
 from hundredfold.studies.prepare import fingerprint
 from hundredfold.studies.run_folder import DataFacts, RunFolder
+from hundredfold.studies.run_settings import RunSettings
 from hundredfold.studies.transfer_cells import Done, TransferCells
 from hundredfold.studies.transfer_exhibits import cascade_exhibit
 from hundredfold.studies.transfer_prepare import Ready, facts, get_ready
+from hundredfold.studies.transfer_quality import judged, keep_quality, known_quality
 from hundredfold.studies.transfer_request import TransferRequest, gathered
 from hundredfold.studies.transfer_verdict import comparisons, recovered, verdict
 from hundredfold.train.stop import StopRequest
 from hundredfold.transfer.arms import ARMS, Arm
 from hundredfold.transfer.choice import held_out
-from hundredfold.transfer.generator_quality import judge
-from hundredfold.transfer_records import ArmFacts, GeneratorQuality, TransferResult
+from hundredfold.transfer_records import ArmFacts, TransferResult
 
 TRANSFER_ARMS = ("scratch", "long_scratch", "pseudo_pretraining", "pseudo_both")
 STUDY_ARMS = tuple(arm.name for arm in ARMS)
@@ -144,22 +143,33 @@ def carry_out(target: Any, request: Request, *, arms: Sequence[str], hand_over: 
         source = target_of(target, asked)
         ready = get_ready(source, asked)
         if request.overwrite:
+            _spare_artefacts(asked, path)
             folder.clear()
         with Log(folder.log, talk.tell) as log, StopRequest() as stop:
             told = replace(talk, tell=log.tell)
             try:
                 return _carried_out(ready, folder, told, stop, hand_over=hand_over)
             except Interrupted as stopped:
-                raise _explained(stopped, talk, path) from None
+                explained = _explained(stopped, talk, folder)
+                log.failure(explained)
+                raise explained from None
+            except HundredfoldError as problem:
+                log.failure(problem)
+                raise
 
 
 def _carried_out(
     ready: Ready, folder: RunFolder, talk: Surroundings, stop: StopRequest, *, hand_over: bool
 ) -> TransferResult:
     began = time.monotonic()
-    quality = _judged(ready, folder, talk, stop)
-    judged = time.monotonic() - began
-    _write_asked(ready, folder, talk)
+    known = known_quality(ready, folder)
+    found = None if known else judged(ready, talk, stop)
+    looked = time.monotonic() - began
+    _write_asked(ready, folder, talk)  # from here on the folder holds a transfer
+    if found:
+        keep_quality(found, ready, folder)
+    quality = found.quality if found else known
+    assert quality is not None
     for note in ready.notes:
         talk.tell(note)
     keep(folder, *cascade_exhibit(ready))
@@ -175,7 +185,7 @@ def _carried_out(
         generator=ready.request.generator,
         source=ready.prepared.settings.source,
         encoder=ready.prepared.settings.encoder,
-        seconds={"quality": judged, "arms": spent, "total": judged + spent},
+        seconds={"quality": looked, "arms": spent, "total": looked + spent},
         data=ready.prepared.source.summary(),
         quality=quality,
         arms=tuple(_facts(arm, ready.request) for arm in ready.arms),
@@ -189,39 +199,12 @@ def _carried_out(
         chosen=chosen,
         why=why,
         notes=ready.notes,
-        settings=ready.request.table(),
+        settings=_asked_table(ready),
     )
     result = replace(result, verdict=verdict(result))
     atomic.write_text(folder.results, to_json(result))
     write_transfer_report(folder.path)
     return replace(result, folder=str(folder.path))
-
-
-def _judged(ready: Ready, folder: RunFolder, talk: Surroundings, stop: StopRequest) -> GeneratorQuality:
-    """The generator's quality; a transfer that goes on knows it already.
-
-    Raises:
-        CheckpointError: it should not be trusted, and nobody said to use it anyway.
-    """
-    kept = folder.path / "quality.json"
-    if kept.exists() and (folder.cells.is_dir()):
-        return from_json(GeneratorQuality, kept.read_text(encoding="utf-8"))
-    talk.tell("looking at the generator's images")
-    classifier, generator = ready.own
-    engine, seed = ready.prepared.engine, ready.prepared.settings.seed
-    found = judge(generator, classifier, real=ready.real, engine=engine, seed=derive(seed, "quality"), stop=stop)
-    for sentence in found.quality.sentences:
-        talk.tell(sentence)
-    if not found.quality.trusted and not ready.request.use_anyway:
-        raise CheckpointError(
-            f"the generator in {ready.request.generator} should not be learnt from",
-            why=" ".join(found.quality.sentences),
-            fix="train a better one, or say --use-anyway if this is what you want to see",
-        )
-    for exhibit, pictures in generator_exhibits(found):
-        keep(folder, exhibit, pictures)
-    atomic.write_text(kept, to_json(found.quality))
-    return found.quality
 
 
 def _choose(cells: TransferCells, done: Sequence[Done]) -> tuple[str, str]:
@@ -235,8 +218,10 @@ def _choose(cells: TransferCells, done: Sequence[Done]) -> tuple[str, str]:
         return possible[0].name, "a class has a single label, so that nothing could be held out: it is what is usual"
     rates = {arm: _held_out(cells, arm, mine[arm.name]) for arm in possible}
     best = max(possible, key=lambda arm: (rates[arm], -possible.index(arm)))
-    others = ", ".join(f"{arm.title} {rates[arm]:.0%}" for arm in possible if arm is not best)
-    why = f"of the labels held out, half of {labels} each time, it predicted {rates[best]:.0%} rightly ({others})"
+    others = ", ".join(f"{arm.title} {100 * rates[arm]:.0f} %" for arm in possible if arm is not best)
+    why = (
+        f"of the labels held out, half of {labels} each time, it predicted {100 * rates[best]:.0f} % rightly ({others})"
+    )
     return best.name, why
 
 
@@ -299,26 +284,40 @@ def target_of(target: Any, asked: TransferRequest) -> Any:
     return found
 
 
-def _check_same(path: Path, before: Mapping[str, Any], asked: TransferRequest) -> None:
+def _check_same(path: Path, before: Table, asked: TransferRequest) -> None:
     """Raises SettingsError if a transfer would go on with other settings than it began with."""
     if not before:
         return
-    old = gathered(None, (), {}, dict(before))
-    deciding = ("settings", "arms", "resize", "use_anyway")
+    old = gathered(None, (), {}, before)
+    deciding = ("arms", "resize", "use_anyway", "source_data", "source_test")
     changed = [name for name in deciding if getattr(old, name) != getattr(asked, name)]
-    changed += [name for name, value in asked.common.items() if name != "source" and old.common.get(name) != value]
+    changed += differences(old.settings, asked.settings, "transfer.")
+    before_that, now = (merge(RunSettings(), {**one.common, "source": ""}) for one in (old, asked))
+    changed += differences(before_that, now)
     if changed:
         raise SettingsError(
-            [f"{path} holds a transfer with other settings: {', '.join(changed)}"],
+            [f"{path} holds a transfer with other settings: {'; '.join(changed)}"],
             fix="resume with the settings of that transfer, or choose another --out",
         )
+
+
+def _spare_artefacts(asked: TransferRequest, path: Path) -> None:
+    """Raises OutputError if what is replaced holds the source's classifier or generator."""
+    for artefact in (asked.source_classifier, asked.generator):
+        place = Path(artefact).resolve()
+        if path.resolve() in (place, *place.parents):
+            raise OutputError(f"--overwrite would remove {artefact}, which is needed", fix="choose another --out")
+
+
+def _asked_table(ready: Ready) -> Table:
+    """What was asked for, with the target's SOURCE: the same where a transfer goes on and nobody names it again."""
+    return {**ready.request.table(), "source": ready.prepared.settings.source}
 
 
 def _write_asked(ready: Ready, folder: RunFolder, talk: Surroundings) -> None:
     """What was asked for, and of which data: so that a transfer goes on with the same."""
     prepared = ready.prepared
-    table = ready.request.table()
-    atomic.write_text(folder.asked, toml_text({**table, "source": prepared.settings.source}))
+    atomic.write_text(folder.asked, toml_text(_asked_table(ready)))
     source = prepared.source
     folder.write_data(
         DataFacts(
@@ -337,10 +336,12 @@ def _write_asked(ready: Ready, folder: RunFolder, talk: Surroundings) -> None:
     folder.write_splits(prepared.split)
 
 
-def _explained(stopped: Interrupted, talk: Surroundings, path: Path) -> Interrupted:
+def _explained(stopped: Interrupted, talk: Surroundings, folder: RunFolder) -> Interrupted:
     how = (
-        resume_command(talk.command, path)
+        resume_command(talk.command, folder.path)
         if talk.is_shell_command
-        else f"call it again with resume=True and out={str(path)!r}"
+        else f"call it again with resume=True and out={str(folder.path)!r}"
     )
-    return Interrupted(stopped.what, fix=f"go on with: {how}", signal_number=stopped.exit_status - 128)
+    begun = folder.asked.exists()
+    fix = f"go on with: {how}" if begun else "start it again: nothing had been learnt"
+    return Interrupted(stopped.what, fix=fix, signal_number=stopped.exit_status - 128)

@@ -8,6 +8,7 @@ from typing import Any
 
 from hundredfold.studies.claim import check_free
 from hundredfold.studies.job import Request
+from hundredfold.studies.run_folder import RunFolder
 from hundredfold.studies.transfer import STUDY_ARMS, TRANSFER_ARMS, asked_for, target_of
 from hundredfold.studies.transfer_prepare import facts, get_ready
 from hundredfold.studies.transfer_request import TransferRequest
@@ -47,7 +48,8 @@ def estimate_transfer(target: Any, request: Request, *, study: bool) -> Transfer
     """
     if request.out is not None:
         check_free(Path(request.out), resume=request.resume, overwrite=request.overwrite)
-    asked = asked_for(request, {}, STUDY_ARMS if study else TRANSFER_ARMS)
+    before = RunFolder(Path(request.out)).read_asked() if request.out is not None and request.resume else {}
+    asked = asked_for(request, before, STUDY_ARMS if study else TRANSFER_ARMS)
     ready = get_ready(target_of(target, asked), asked)
     settings, counts = asked.settings, ready.prepared.settings.label_counts
     draws = len(ready.prepared.split.draws)

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from hundredfold.data.channel_statistics import channel_statistics
 from hundredfold.data.images import ImageSet
 from hundredfold.data.match import matched, pixel_type
 from hundredfold.data.read import read
@@ -17,8 +18,8 @@ from hundredfold.encoders._base import EncoderSpec
 from hundredfold.encoders.build import encoder as new_encoder
 from hundredfold.errors import SettingsError
 from hundredfold.random import derive
-from hundredfold.settings import overlay
-from hundredfold.studies.prepare import Prepared, channel_statistics, prepare
+from hundredfold.settings import Table, overlay
+from hundredfold.studies.prepare import Prepared, prepare
 from hundredfold.studies.source_artefacts import load_source_classifier, load_source_generator
 from hundredfold.studies.transfer_request import TransferRequest
 from hundredfold.train.stop import StopRequest
@@ -80,7 +81,7 @@ class Ready:
         digest.update(repr((self._architecture(0), self.prepared.settings.seed, self.request.resize)).encode())
         for folder in (self.request.source_classifier, self.request.generator):
             for path in sorted(file for kind in ARTEFACTS for file in Path(folder).rglob(kind)):
-                if not {"exhibits", "cells", "checkpoints"} & set(path.parts):
+                if not {"exhibits", "cells", "checkpoints"} & set(path.relative_to(folder).parts):
                     digest.update(hashlib.sha256(path.read_bytes()).digest())
         return digest.hexdigest()
 
@@ -118,13 +119,13 @@ def get_ready(source: object, request: TransferRequest) -> Ready:
     """
     generator = load_source_generator(Path(request.generator))
     classifier = load_source_classifier(Path(request.source_classifier))
-    given = overlay({"plan": {"epochs": 0}}, request.common)  # nothing is pre-trained on the target's own images
-    prepared = prepare(source, given, needs_labels=True)
+    prepared = _prepared(source, request.common)
     images = prepared.images
     fitted, bridged = check_match(generator, classifier, images.channels, images.size, resize=request.resize)
     real, notes = _real(request, generator)
     for part in (fitted, bridged):
         part.place(prepared.engine)
+    _check_prior(request, generator)
     arms, more = _arms(request, prepared, real)
     said = match_notes(generator, classifier, images.channels, images.size)
     return Ready(
@@ -139,6 +140,19 @@ def get_ready(source: object, request: TransferRequest) -> Ready:
     )
 
 
+def _prepared(source: object, common: Table) -> Prepared:
+    """The target, at the numbers of labels that were named, or at all labels of a draw where none was."""
+    given = overlay({"plan": {"epochs": 0, "validate": False}}, common)  # nothing learns from its images alone
+    counts = given.get("label_counts")
+    if counts and "labels" not in given:
+        given["labels"] = max(counts)
+    prepared = prepare(source, given, needs_labels=True)
+    if counts:
+        return prepared
+    settings = prepared.settings  # of a run, with a learning curve: each point would be all arms again
+    return replace(prepared, settings=replace(settings, label_counts=(settings.labels,)))
+
+
 def _real(request: TransferRequest, generator: Generator) -> tuple[RealSource | None, tuple[str, ...]]:
     """Real images of the source, and what to tell of them."""
     if not request.source_data:
@@ -149,7 +163,8 @@ def _real(request: TransferRequest, generator: Generator) -> tuple[RealSource | 
             "and whether it copies them, was not measured",
         )
     found = read(request.source_data)
-    test = read(request.source_test).train if request.source_test else found.test
+    other = read(request.source_test) if request.source_test else None
+    test = (other.test or other.train) if other else found.test
     if test is not None:
         real = RealSource(train=found.train, train_index=found.train.labelled(), test=test, test_index=test.labelled())
         return in_order_of(real, generator), ()
@@ -161,6 +176,15 @@ def _real(request: TransferRequest, generator: Generator) -> tuple[RealSource | 
         "learnt from them; --source-test gives others"
     )
     return in_order_of(real, generator), (note,)
+
+
+def _check_prior(request: TransferRequest, generator: Generator) -> None:
+    """Raises SettingsError if the classes of the prior are not as many as the generator's."""
+    shares, classes = len(request.settings.sampling.class_prior), len(generator.classes)
+    if shares and shares != classes:
+        raise SettingsError(
+            [f"transfer.sampling.class_prior has {shares} shares, the generator draws {classes} classes"]
+        )
 
 
 def _arms(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,38 +57,47 @@ def gathered(
     Args:
         config: a TOML file, or None.
         overrides: assignments "transfer.steps=100".
-        keywords: of the call; those of `TransferRequest` among them.
+        keywords: of the call; those of `TransferRequest` among them, and `transfer`, a table, if it is not in a file.
         before: the content of `asked.toml` of a transfer that goes on, or an empty table.
 
     Raises:
         SettingsError: all problems together.
     """
-    given: Table = overlay({}, before)
+    given: Table = copy.deepcopy(before)  # what is laid over it must not reach what the folder began with
     problems: list[str] = []
     overlay(given, read_toml(Path(config)) if config else {})
     try:
         overlay(given, parse_overrides(overrides))
     except SettingsError as found:
         problems += found.problems
+    named = {name: value for name, value in keywords.items() if value is not None}
     names = {one.name for one in dataclasses.fields(TransferRequest)} - {"settings", "common"}
-    own = {name: given.get("transfer", {}).pop(name) for name in names if name in given.get("transfer", {})}
-    own |= {name: value for name, value in keywords.items() if name in names and value is not None}
+    overlay(given, {name: value for name, value in named.items() if name not in names})
+    table = given.pop("transfer", {})
+    if not isinstance(table, Mapping):
+        problems.append(f"transfer is a table: --set transfer.steps=100 sets one of its settings, got {table!r}")
+        table = {}
+    own = {name: value for name, value in {**table, **named}.items() if name in names}
     settings = TransferSettings()
     try:
-        settings = merge(settings, given.pop("transfer", {}), where="transfer.")
+        settings = merge(settings, {name: table[name] for name in table if name not in names}, where="transfer.")
     except SettingsError as found:
         problems += found.problems
-    common = {name: value for name, value in keywords.items() if name not in names}
+    checked: Table = {}
     try:
-        checked = gather(None, (), {**given, **{name: value for name, value in common.items() if value is not None}})
+        checked = gather(None, (), given)
     except SettingsError as found:
         problems += found.problems
-        checked = {}
     problems += _problems(own)
     if problems:
         raise SettingsError(problems)
-    own = {name: tuple(value) if name == "arms" else value for name, value in own.items()}
-    return TransferRequest(settings=settings, common=checked, **own)
+    return TransferRequest(settings=settings, common=checked, **_as_kept(own))
+
+
+def _as_kept(own: Mapping[str, Any]) -> Table:
+    """The same as a file keeps them: a path is its text, a list is a tuple."""
+    texts = {name: str(own[name]) for name in SOURCES if name in own}
+    return {**own, **texts, **({"arms": tuple(own["arms"])} if "arms" in own else {})}
 
 
 def _problems(own: Mapping[str, Any]) -> list[str]:
@@ -96,7 +106,20 @@ def _problems(own: Mapping[str, Any]) -> list[str]:
         for name in ("source_classifier", "generator")
         if not own.get(name)
     ]
-    found += [unknown_name("arm", name, BY_NAME) for name in own.get("arms", ()) if name not in BY_NAME]
-    if "scratch" not in own.get("arms", ("scratch",)):
+    found += [
+        f"{name} is yes or no: true or false, got {own[name]!r}"
+        for name in ("resize", "use_anyway")
+        if not isinstance(own.get(name, False), bool)
+    ]
+    return [*found, *_arm_problems(own["arms"])] if "arms" in own else found
+
+
+def _arm_problems(arms: Any) -> list[str]:
+    if isinstance(arms, str) or not isinstance(arms, Sequence):
+        return [f"arms takes a list of names, got {arms!r}"]
+    found = [unknown_name("arm", str(name), BY_NAME) for name in arms if name not in BY_NAME]
+    if "scratch" not in arms:
         found.append("arms must hold scratch, which the others are compared with")
+    if len(set(arms)) < len(arms):
+        found.append(f"arms names one twice: {', '.join(map(str, arms))}")
     return found

@@ -84,7 +84,7 @@ def _of_pretraining(scratch: Comparison, longer: Comparison | None, share: float
     if longer:
         sentence += f", and {interval(longer)} against training from scratch for as many steps"
     if share is not None:
-        sentence += f"; that is {share:.0%} of what the real source's images would give"
+        sentence += f"; that is {100 * share:.0f} % of what the real source's images would give"
     return f"{sentence}."
 
 

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from hundredfold.data.images import ImageSet
-from hundredfold.data.loader import Loader
 from hundredfold.encoders._base import Encoder, EncoderSpec
 from hundredfold.encoders.build import rebuild
 from hundredfold.evaluate.features import features
@@ -30,11 +29,9 @@ from hundredfold.methods.labelled.finetune import Finetune
 from hundredfold.methods.labelled.fixmatch import FixMatch
 from hundredfold.methods.labelled.uda import UDA
 from hundredfold.random import derive
-from hundredfold.records import TrainingResult
 from hundredfold.train.engine import Engine
-from hundredfold.train.loop import fit
-from hundredfold.train.plan import Plan
 from hundredfold.train.stop import StopRequest
+from hundredfold.transfer.fit_steps import fit_steps
 from hundredfold.transfer.generator import Generator
 from hundredfold.transfer.pseudo_pretraining import PseudoPretraining, nothing
 from hundredfold.transfer.pseudo_semi_supervised import Cascade, PseudoSemiSupervised
@@ -196,10 +193,14 @@ class Workshop:
 
     Args:
         task: see `Task`.
+
+    Attributes:
+        plain_answers: which held-out labels the labels alone predict, by start, length and labels (see `choice`).
     """
 
     def __init__(self, task: Task) -> None:
         self.task = task
+        self.plain_answers: dict[tuple[str, bool, tuple[int, ...]], Tensor] = {}
         self._starts: dict[str, Encoder] = {}
 
     def learn(self, arm: Arm, taught: Tensor, chosen: Mapping[str, float]) -> Outcome:
@@ -221,14 +222,16 @@ class Workshop:
         real = arm.lesson == "real_unlabelled" and bool(weight)
         extra = bool(weight) and arm.lesson in ("pseudo_samples", "real_unlabelled")
         steps = settings.steps + (settings.pretrain_steps if arm.longer else 0)
-        done = _fitted(
+        done = fit_steps(
             method,
             task.images.without_labels() if extra else task.images,
             task.unlabelled if real else taught,
             steps=steps,
-            batch=settings.unlabelled_batch if extra else min(settings.batch, max(2, len(taught))),
+            batch=settings.unlabelled_batch if extra else settings.batch,
             lr=settings.lr,
-            task=task,
+            weight_decay=settings.weight_decay,
+            engine=task.engine,
+            stop=task.stop,
             seed=derive(task.seed, "target"),
         )
         return Outcome(learnt=of_network(method), logs=done.epochs[-1].logs if done.epochs else {})
@@ -253,24 +256,26 @@ class Workshop:
         with _seeded(derive(task.seed, "pretraining head")):
             inner = self._pretraining(name, encoder)
         method: Method = inner
+        positive = settings.positive if name == "contrastive_samples" else "view"
         if name == "real_source":
             assert task.source is not None  # or the arm would not have been asked for
             images = task.source
-        elif settings.samples and settings.positive == "view":
+        elif settings.samples and positive == "view":
             images = samples.image_set(settings.samples, seed=derive(task.seed, "samples"))
         else:
-            positive = settings.positive if name == "contrastive_samples" else "view"
             method = PseudoPretraining(inner, samples, positive=positive)
             images = nothing(settings.pretrain_steps * settings.pretrain_batch, task.images.channels)
         index = torch.arange(len(images)) if method is not inner else images.labelled()
-        _fitted(
+        fit_steps(
             method,
             images,
             index,
             steps=settings.pretrain_steps,
             batch=settings.pretrain_batch,
             lr=settings.pretrain_lr,
-            task=task,
+            weight_decay=settings.weight_decay,
+            engine=task.engine,
+            stop=task.stop,
             seed=derive(task.seed, "pretraining"),
         )
 
@@ -279,17 +284,17 @@ class Workshop:
         if name == "contrastive_samples":
             return simclr.SimCLR(encoder, task.views, simclr.Config())
         classes = task.source.classes if name == "real_source" and task.source else task.generator.classes
-        return Finetune(encoder, len(classes), self._weak())
+        return Finetune(encoder, len(classes), task.views if task.settings.pretrain_views else Chain(()))
 
     def _method(
         self, arm: Arm, encoder: Encoder, taught: Tensor, weight: float, temperature: float
     ) -> ClassifierMethod:
         task, settings = self.task, self.task.settings
         if not arm.lesson or not weight:
-            return Finetune(encoder, task.classes, self._weak())
+            return Finetune(encoder, task.classes, self._labelled())
         if arm.lesson in distillation.KINDS:
             config = distillation.Config(kind=arm.lesson, weight=weight, temperature=settings.distillation_temperature)
-            return Distillation(encoder, task.classes, self._weak(), task.classifier, config)
+            return Distillation(encoder, task.classes, self._labelled(), task.classifier, config)
         inner = self._semi_supervised(encoder, taught, weight)
         if arm.lesson == "real_unlabelled":
             return inner
@@ -301,36 +306,20 @@ class Workshop:
         images, labels = task.engine.images(task.images.take(taught)), task.images.labels[taught]
         if settings.algorithm == "fixmatch":
             config = fixmatch.Config(labelled=settings.batch, unlabelled_weight=weight)
-            return FixMatch(encoder, images, labels, task.classes, weak=self._weak(), strong=task.views, config=config)
+            return FixMatch(encoder, images, labels, task.classes, weak=Chain(()), strong=task.views, config=config)
         return UDA(
             encoder,
             images,
             labels,
             task.classes,
-            weak=self._weak(),
+            weak=Chain(()),
             strong=task.views,
+            labelled=self._labelled(),
             config=replace(settings.uda, labelled=settings.batch, unlabelled_weight=weight),
         )
 
-    def _weak(self) -> Chain:
+    def _labelled(self) -> Chain:
         return self.task.views if self.task.settings.views else Chain(())
-
-
-def _fitted(
-    method: Method, images: ImageSet, index: Tensor, *, steps: int, batch: int, lr: float, task: Task, seed: int
-) -> TrainingResult:
-    """Trains for `steps` steps, the same number whatever the size of the set."""
-    once = batch <= len(index) < 2 * batch  # a step sees each image once at most
-    tiled = index if once else index.repeat(-(-steps * batch // len(index)))[: steps * batch]  # a single epoch
-    loader = Loader(images=images, index=tiled, batch_size=batch, seed=seed)
-    plan = Plan(
-        epochs=steps if once else 1,
-        batch_size=batch,
-        lr=lr,
-        weight_decay=task.settings.weight_decay,
-        validate=False,
-    )
-    return fit(method, loader, plan, task.engine, stop=task.stop)
 
 
 @contextmanager

@@ -14,10 +14,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from hundredfold.data.images import ImageSet, as_float
+from hundredfold.data.channel_statistics import channel_statistics
+from hundredfold.data.images import ImageSet
 from hundredfold.encoders.build import encoder as build_encoder
 from hundredfold.evaluate.supervised import FinetuneSettings, predict_classifier, train_classifier
 from hundredfold.random import derive
@@ -85,7 +85,7 @@ def classification_accuracy_score(
         chain: view of each training image; None takes images as they are.
         stop: passed on to `fit`.
     """
-    mean, std = _channel_statistics(images, index)
+    mean, std = channel_statistics(images, index, seed=seed)
     encoder = build_encoder(
         settings.encoder,
         channels=images.channels,
@@ -110,15 +110,3 @@ def classification_accuracy_score(
     )
     answers = predict_classifier(method, test, test_index, engine).argmax(1)  # [m]
     return float((answers == test.labels[test_index]).double().mean())
-
-
-def _channel_statistics(images: ImageSet, index: Tensor) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of each channel over the images at `index`, values in 0..1."""
-    count, total, squares = 0, torch.zeros(images.channels).double(), torch.zeros(images.channels).double()
-    for part in index.split(BLOCK):
-        values = as_float(images.take(part)).cpu().double()  # [b, c, h, w]
-        count += values[:, 0].numel()
-        total += values.sum((0, 2, 3))
-        squares += values.square().sum((0, 2, 3))
-    mean = total / count
-    return mean.tolist(), (squares / count - mean.square()).clamp_min(0).sqrt().tolist()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import torch
 from torch import Tensor
 
@@ -29,15 +31,18 @@ class ConditionalVAEGenerator(Generator):
     def __init__(self, model: ConditionalVAE, classes: tuple[str, ...]) -> None:
         self.model = model.eval()
         self.classes = classes
+        self._engine: Engine | None = None
         spec = model.encoder.spec
         self.channels, self.size = spec.channels, (spec.height, spec.width)
 
     def draw(self, condition: Tensor, rng: torch.Generator) -> Tensor:
         """See `Generator.sample`."""
-        return self.model.sample(condition, rng)
+        with self._engine.autocast() if self._engine else nullcontext():
+            return self.model.sample(condition, rng)
 
     def place(self, engine: Engine) -> None:
-        """See `Generator.place`."""
+        """See `Generator.place`; from then on it draws in the engine's precision."""
+        self._engine = engine
         engine.place(self.model)
 
 

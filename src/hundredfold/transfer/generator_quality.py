@@ -115,6 +115,7 @@ def judge(
     Raises:
         SettingsError: settings that cannot be used.
         DataError: classifier, generator and real images that do not fit each other; before anything is drawn.
+            Or test images that are all in the training set, before anything is trained.
         Interrupted: a signal came.
     """
     chosen = settings or QualitySettings()

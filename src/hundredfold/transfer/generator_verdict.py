@@ -104,8 +104,8 @@ def _in_favour(quality: GeneratorQuality, least_consistency: float) -> Iterator[
         )
     if quality.memorised is not None and quality.memorised <= LARGEST_MEMORISED:
         yield (
-            f"{_percent(quality.memorised, 1)} of the samples lie as near to one training image as 1 % of new real images "
-            "do, so 1 % is chance."
+            f"{_percent(quality.memorised, 1)} of the samples lie as near to one training image as 1 % of new real "
+            "images do, so 1 % is chance."
         )
 
 

@@ -112,7 +112,7 @@ class PseudoPretraining(Method):
     def _kept(self, accepted: Tensor) -> Tensor:
         """Places of the accepted images of a batch; raises CheckpointError where fewer than two are left."""
         kept = accepted.nonzero().squeeze(1)
-        if len(kept) >= LEAST:
+        if len(kept) >= min(LEAST, len(accepted)):
             return kept
         least = self.samples.settings.least_probability
         raise CheckpointError(

@@ -22,11 +22,12 @@ class TransferSettings:
         pretrain_steps: of pseudo pre-training, and of the oracle that has the real source.
         pretrain_batch: images in such a step.
         pretrain_lr: peak learning rate there.
+        pretrain_views: whether images are seen through random views there.
         samples: how many generated images to learn from; 0 draws new ones in each step.
         sampling: which images are drawn, see `SampleSettings`.
         positive: of contrastive pseudo pre-training, see `PseudoPretraining`.
         steps: of learning the target, the same in every arm.
-        batch: labelled images in such a step, at most.
+        batch: labelled images in such a step, in every arm; of fewer labels each comes several times, in other views.
         lr: peak learning rate there.
         weight_decay: see `Plan`.
         views: whether labelled target images are seen through random views.
@@ -39,13 +40,14 @@ class TransferSettings:
         distillation_temperature: of soft targets.
     """
 
-    pretrain_steps: int = 1200
+    pretrain_steps: int = 600
     pretrain_batch: int = 128
     pretrain_lr: float = 2e-3
+    pretrain_views: bool = True
     samples: int = 0
     sampling: SampleSettings = field(default_factory=SampleSettings)
     positive: str = "view"
-    steps: int = 300
+    steps: int = 200
     batch: int = 64
     lr: float = 1e-3
     weight_decay: float = 1e-2
@@ -54,8 +56,8 @@ class TransferSettings:
     unlabelled_batch: int = 64
     cascade: CascadeSettings = field(default_factory=CascadeSettings)
     uda: uda.Config = field(default_factory=uda.Config)
-    weights: tuple[float, ...] = (0.0, 0.1, 1.0)
-    temperatures: tuple[float, ...] = (1.0, 4.0)
+    weights: tuple[float, ...] = (0.0, 1.0)
+    temperatures: tuple[float, ...] = (4.0,)
     distillation_temperature: float = 4.0
 
     def problems(self) -> list[str]:
@@ -66,12 +68,14 @@ class TransferSettings:
             for name, lowest in least.items()
             if getattr(self, name) < lowest
         ]
+        if not 0 <= self.weight_decay < math.inf:
+            found.append(f"weight_decay must be >= 0 and finite, got {self.weight_decay}")
         for name in ("pretrain_lr", "lr", "distillation_temperature"):
             if not 0 < getattr(self, name) < math.inf:
                 found.append(f"{name} must be > 0 and finite, got {getattr(self, name)}")
-        if not self.weights or min(self.weights) < 0:
+        if not self.weights or not all(0 <= weight < math.inf for weight in self.weights):
             found.append(f"weights must be one or more numbers >= 0, got {list(self.weights)}")
-        if not self.temperatures or min(self.temperatures) <= 0:
+        if not self.temperatures or not all(0 < temperature < math.inf for temperature in self.temperatures):
             found.append(f"temperatures must be one or more numbers > 0, got {list(self.temperatures)}")
         if self.algorithm not in ALGORITHMS:
             found.append(unknown_name("algorithm", self.algorithm, ALGORITHMS))

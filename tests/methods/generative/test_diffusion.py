@@ -38,10 +38,11 @@ def kept(steps):
     return found
 
 
+@pytest.mark.parametrize("target", ["noise", "velocity"])
 @torch.no_grad()
-def test_the_loss_is_the_error_of_the_noise_that_is_seen():
-    """Ho et al., equation 14: each image on its way by its own time step and its own noise."""
-    method = make()
+def test_the_loss_is_the_error_of_what_is_seen(target):
+    """Ho et al., equation 14, and Salimans & Ho's velocity: each image on its way by its own time step and noise."""
+    method = make(target=target)
     views = method.views(batch(), generator(0, "v"))
     shares = kept(1000)
     total, numbers = 0.0, 0
@@ -51,19 +52,22 @@ def test_the_loss_is_the_error_of_the_noise_that_is_seen():
         noisy = math.sqrt(left) * clean + math.sqrt(1 - left) * views.noise[row : row + 1]
         told = views.steps[row : row + 1], views.conditions[row : row + 1]
         found = method.denoiser(method.encoder.network, noisy, *told)
-        total += float((found - views.noise[row : row + 1]).square().sum())
+        velocity = math.sqrt(left) * views.noise[row : row + 1] - math.sqrt(1 - left) * clean
+        right = views.noise[row : row + 1] if target == "noise" else velocity
+        total += float((found - right).square().sum())
         numbers += found.numel()
     assert method(views).loss.item() == pytest.approx(total / numbers, rel=1e-4)
     assert method(views).loss.item() == method(views).loss.item()
 
 
 def test_an_answer_of_nothing_has_the_loss_of_chance():
-    method = make()
+    method = make(target="noise")
     with torch.no_grad():
         for weight in method.denoiser.expanding.last[-1].parameters():
             weight.zero_()
     loss = method(method.views(batch([0] * 200), generator(0, "v"))).loss.item()
     assert loss == pytest.approx(method.levels(200)[0], rel=0.02)
+    assert make().levels(200) == (None, 0.0)
 
 
 def test_time_steps_are_drawn_from_all_and_noise_is_normal():
@@ -90,16 +94,18 @@ def test_without_classes_labels_are_not_looked_at():
     assert method.sample(torch.zeros(2, 1), generator(0, "s")).shape == (2, 1, 8, 8)
 
 
-def test_images_are_drawn_as_the_paper_says():
+@pytest.mark.parametrize("target", ["noise", "velocity"])
+def test_images_are_drawn_as_the_paper_says(target):
     """Song et al., equation 12 with eta 0, written out; images are kept to -1..1 on the way."""
-    method = make(sampling_steps=5).eval()
+    method = make(sampling_steps=5, target=target).eval()
     conditions = torch.eye(3)
     images = torch.randn(3, 1, 8, 8, generator=generator(0, "s"))
     shares = kept(1000)
     with torch.no_grad():
         for step in (800, 600, 400, 200, 0):
             now, then = shares[step], shares[step - 200] if step else 1.0
-            noise = method.average(images, torch.full((3,), step), conditions)
+            answer = method.average(images, torch.full((3,), step), conditions)
+            noise = answer if target == "noise" else math.sqrt(now) * answer + math.sqrt(1 - now) * images
             clean = ((images - math.sqrt(1 - now) * noise) / math.sqrt(now)).clamp(-1, 1)
             images = math.sqrt(then) * clean + math.sqrt(1 - then) * noise
     found = method.sample(conditions, generator(0, "s"))
@@ -112,9 +118,9 @@ def test_guidance_leads_away_from_what_no_class_says():
     steps = torch.full((3,), 500)
     with torch.no_grad():
         told, untold = plain.average(images, steps, conditions), plain.average(images, steps, 0 * conditions)
-        torch.testing.assert_close(led._noise(images, 500, conditions), 3 * told - 2 * untold)
-        torch.testing.assert_close(led._noise(images, 500, 0 * conditions), untold)
-        torch.testing.assert_close(plain._noise(images, 500, conditions), told)
+        torch.testing.assert_close(led._answer(images, 500, conditions), 3 * told - 2 * untold)
+        torch.testing.assert_close(led._answer(images, 500, 0 * conditions), untold)
+        torch.testing.assert_close(plain._answer(images, 500, conditions), told)
     assert not torch.allclose(told, untold)
 
 
@@ -182,9 +188,9 @@ def test_another_encoder_is_refused_with_what_to_do():
 
 
 def test_settings_that_cannot_be_are_all_told():
-    wrong = Config(classes=-1, unknown=1.5, guidance=-1.0, sampling_steps=0, average=1.0).problems()
-    assert len(wrong) == 5 and all(
+    wrong = Config(classes=-1, target="image", unknown=1.5, guidance=-1.0, sampling_steps=0, average=1.0).problems()
+    assert len(wrong) == 6 and all(
         any(name in problem for problem in wrong)
-        for name in ("classes", "unknown", "guidance", "sampling_steps", "average")
+        for name in ("classes", "target", "unknown", "guidance", "sampling_steps", "average")
     )
     assert len(Config(guidance=math.nan, sampling_steps=1001).problems()) == 2 and Config().problems() == []

@@ -18,11 +18,11 @@ from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from hundredfold.encoders._base import Encoder
 from hundredfold.encoders.build import decoder
 from hundredfold.encoders.decoders import Decoder, Doubling
+from hundredfold.methods.generative._conditions import of_labels
 from hundredfold.methods.generative._generative import GenerativeMethod, to_images
 from hundredfold.methods.generative._variational import Bound, Posterior, PosteriorHead, VariationalConfig
 from hundredfold.types import ImageBatch, Progress, Step
@@ -113,12 +113,7 @@ class ConditionalVAE(GenerativeMethod):
         Raises:
             ValueError: a label that is not below `classes`.
         """
-        if not self.config.classes:
-            return torch.zeros(len(labels), self.conditions, device=labels.device)
-        if len(labels) and int(labels.max()) >= self.config.classes:
-            raise ValueError(f"labels must be below {self.config.classes}, the number of classes, got {labels.max()}")
-        known = functional.one_hot(labels.clamp_min(0), self.conditions)  # [b, q]
-        return (known * (labels >= 0)[:, None]).float()
+        return of_labels(labels, self.config.classes)
 
     def posterior(self, images: Tensor, conditions: Tensor | None = None) -> Posterior:
         """The distributions of the codes of images [b, c, h, w] in 0..1 under conditions [b, q], or unknown ones."""

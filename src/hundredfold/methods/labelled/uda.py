@@ -76,7 +76,8 @@ class UDA(ClassifierMethod):
         images: [l, c, h, w] the labelled images, as stored.
         labels: [l] in 0..classes - 1.
         classes: number of classes.
-        weak, strong: the view of labelled and plain images, and that of augmented ones.
+        weak, strong: the view of plain images, and that of augmented ones.
+        labelled: the view of labelled images; None takes that of plain ones, as the authors do.
         config: see `Config`.
     """
 
@@ -93,11 +94,12 @@ class UDA(ClassifierMethod):
         *,
         weak: Chain,
         strong: Chain,
+        labelled: Chain | None = None,
         config: Config | None = None,
     ) -> None:
         super().__init__(encoder, Head(encoder.features, classes))
         self.config = config or Config()
-        self.weak, self.strong = weak, strong
+        self.weak, self.strong, self.labelled = weak, strong, labelled or weak
         self.register_buffer("images", images, persistent=False)
         self.register_buffer("labels", labels, persistent=False)
         self.register_buffer("share", torch.tensor(0.0))
@@ -106,7 +108,7 @@ class UDA(ClassifierMethod):
         """Labelled images drawn anew, and two views of each image of the batch."""
         drawn = torch.randint(len(self.labels), (self.config.labelled,), generator=rng).to(self.labels.device)
         return UDAViews(
-            labelled=self.weak(self.images[drawn], rng),
+            labelled=self.labelled(self.images[drawn], rng),
             labels=self.labels[drawn],
             plain=self.weak(batch.images, rng),
             augmented=self.strong(batch.images, rng),
