@@ -13,17 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from hundredfold import atomic
-from hundredfold.encoders.folder import save_encoder
 from hundredfold.errors import HundredfoldError, Interrupted, OutputError, SettingsError
-from hundredfold.evaluate.choice import halves
 from hundredfold.evaluate.score import summarise
 from hundredfold.records import to_json
 from hundredfold.report.page import write_transfer_report
 from hundredfold.settings import Table, differences, merge, toml_text
-from hundredfold.studies.cells import Cell
 from hundredfold.studies.claim import claimed, free_name
 from hundredfold.studies.exhibits import keep
-from hundredfold.studies.hand_over import classifier_of, save_classifier
 from hundredfold.studies.job import Request, Surroundings, resume_command
 from hundredfold.studies.log import Log
 from hundredfold.studies.prepare import fingerprint
@@ -31,20 +27,17 @@ from hundredfold.studies.run_folder import DataFacts, RunFolder
 from hundredfold.studies.run_settings import RunSettings
 from hundredfold.studies.transfer_cells import Done, TransferCells
 from hundredfold.studies.transfer_exhibits import cascade_exhibit
+from hundredfold.studies.transfer_hand_over import choose_arm, hand_over_arm
 from hundredfold.studies.transfer_prepare import Ready, facts, get_ready
 from hundredfold.studies.transfer_quality import judged, keep_quality, known_quality
 from hundredfold.studies.transfer_request import TransferRequest, gathered
 from hundredfold.studies.transfer_verdict import comparisons, recovered, verdict
 from hundredfold.train.stop import StopRequest
 from hundredfold.transfer.arms import ARMS, Arm
-from hundredfold.transfer.choice import held_out
 from hundredfold.transfer_records import ArmFacts, TransferResult
 
 TRANSFER_ARMS = ("scratch", "long_scratch", "pseudo_pretraining", "pseudo_both")
 STUDY_ARMS = tuple(arm.name for arm in ARMS)
-# Of equals the first is handed over: what needs the source must show that it is worth it on the labels held out, but
-# pre-training on images that passed as good has been worth it in every pair that was measured.
-PREFERENCE = ("pseudo_pretraining", "pseudo_both", "contrastive_pretraining", "scratch", "long_scratch")
 
 
 def transfer(
@@ -175,9 +168,9 @@ def _carried_out(
     keep(folder, *cascade_exhibit(ready))
     cells = TransferCells(ready, folder.cells, tell=talk.tell, stop=stop)
     done = cells.learn()
-    chosen, why = _choose(cells, done) if hand_over else ("", "")
+    chosen, why = choose_arm(cells, done) if hand_over else ("", "")
     if chosen:
-        _hand_over(cells, done, chosen, folder)
+        hand_over_arm(cells, done, chosen, folder)
     records = cells.scores(done)  # from here on nothing is learnt or chosen
     spent = sum(one.outcome.seconds for one in done)
     result = TransferResult(
@@ -205,43 +198,6 @@ def _carried_out(
     atomic.write_text(folder.results, to_json(result))
     write_transfer_report(folder.path)
     return replace(result, folder=str(folder.path))
-
-
-def _choose(cells: TransferCells, done: Sequence[Done]) -> tuple[str, str]:
-    """The arm to hand over and a sentence: the one that predicts held-out labels best, by halves of all labels."""
-    labels = cells.ready.prepared.settings.labels
-    mine = {one.cell.model: one for one in done if one.cell.draw == 0 and one.cell.labels == labels}
-    possible = [arm for arm in cells.ready.arms if not arm.oracle]
-    possible.sort(key=lambda arm: PREFERENCE.index(arm.name) if arm.name in PREFERENCE else len(PREFERENCE))
-    taught = cells.taught(Cell(model="", labels=labels, draw=0))
-    if halves(cells.ready.prepared.images.labels[taught]) is None:
-        return possible[0].name, "a class has a single label, so that nothing could be held out: it is what is usual"
-    rates = {arm: _held_out(cells, arm, mine[arm.name]) for arm in possible}
-    best = max(possible, key=lambda arm: (rates[arm], -possible.index(arm)))
-    others = ", ".join(f"{arm.title} {100 * rates[arm]:.0f} %" for arm in possible if arm is not best)
-    why = (
-        f"of the labels held out, half of {labels} each time, it predicted {100 * rates[best]:.0f} % rightly ({others})"
-    )
-    return best.name, why
-
-
-def _held_out(cells: TransferCells, arm: Arm, done: Done) -> float:
-    """Share of the labels that the model of the other half predicts; known where settings were chosen by it."""
-    if done.outcome.cross_validation is not None:
-        return done.outcome.cross_validation
-    chosen = done.beside.choice.chosen if done.beside.choice else {}
-    return float(held_out(cells.workshop(0), arm, cells.taught(done.cell), chosen).float().mean())
-
-
-def _hand_over(cells: TransferCells, done: Sequence[Done], chosen: str, folder: RunFolder) -> None:
-    """Learns the chosen arm's first draw again and keeps its classifier and encoder."""
-    labels = cells.ready.prepared.settings.labels
-    arm = next(arm for arm in cells.ready.arms if arm.name == chosen)
-    cell = Cell(model=chosen, labels=labels, draw=0)
-    learnt = cells.model(arm, next(one for one in done if one.cell == cell))
-    classifier = classifier_of(learnt, cells.ready.prepared.classes)
-    save_classifier(classifier, folder.classifier)
-    save_encoder(classifier.encoder, folder.encoder)
 
 
 def _mean_logs(done: Sequence[Done]) -> dict[str, dict[str, dict[str, float]]]:

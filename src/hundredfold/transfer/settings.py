@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from hundredfold.errors import unknown_name
 from hundredfold.methods.labelled import uda
 from hundredfold.transfer.pseudo_pretraining import POSITIVES
 from hundredfold.transfer.pseudo_semi_supervised import CascadeSettings
@@ -78,7 +77,7 @@ class TransferSettings:
         if not self.temperatures or not all(0 < temperature < math.inf for temperature in self.temperatures):
             found.append(f"temperatures must be one or more numbers > 0, got {list(self.temperatures)}")
         if self.algorithm not in ALGORITHMS:
-            found.append(unknown_name("algorithm", self.algorithm, ALGORITHMS))
+            found.append(f"algorithm must be one of {', '.join(ALGORITHMS)}, got {self.algorithm!r}")
         if self.positive not in POSITIVES:
-            found.append(unknown_name("positive", self.positive, POSITIVES))
+            found.append(f"positive must be one of {', '.join(POSITIVES)}, got {self.positive!r}")
         return found
