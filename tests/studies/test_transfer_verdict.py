@@ -7,7 +7,7 @@ import pytest
 
 from hundredfold.evaluate.score import summarise
 from hundredfold.records import DataSummary, Score
-from hundredfold.studies.transfer_verdict import comparisons, interval, points, recovered, verdict
+from hundredfold.studies.transfer_verdict import comparisons, interval, recovered, verdict
 from hundredfold.transfer.arms import ARMS, BY_NAME
 from hundredfold.transfer_records import ArmChoice, Comparison, GeneratorQuality, TransferResult
 
@@ -180,10 +180,10 @@ def test_a_gain_of_pretraining_in_words():
 
 def test_no_clear_gain_and_harm_in_words():
     unclear = result(scores(scratch=SCRATCH, pseudo_pretraining=shifted(0.05, -0.04, 0.03, -0.02, 0.0)))
-    assert verdict(unclear)[0].startswith("Pre-training on generated images is not clearly worth it: +0.4 points (-4.")
+    assert verdict(unclear)[0].startswith("Pre-training on generated images is not clearly worth it: +0.4 points (−4.")
     harm = result(scores(scratch=SCRATCH, pseudo_pretraining=shifted(-0.05, -0.04, -0.03, -0.05, -0.04)))
     assert verdict(harm)[0].startswith(
-        "Pre-training on generated images does harm: -4.2 points (-5.2 to -3.2; better in 0"
+        "Pre-training on generated images does harm: −4.2 points (−5.2 to −3.2; better in 0"
     )
 
 
@@ -197,7 +197,7 @@ def test_one_draw_claims_nothing():
     [
         ((0.05, 0.04, 0.06, 0.05, 0.05), "pseudo samples add to PP: +5.0 points"),
         ((0.05, -0.04, 0.03, -0.02, 0.0), "pseudo samples do not clearly add to PP: +0.4 points"),
-        ((-0.05, -0.04, -0.03, -0.05, -0.04), "pseudo samples do harm to PP: -4.2 points"),
+        ((-0.05, -0.04, -0.03, -0.05, -0.04), "pseudo samples do harm to PP: −4.2 points"),
     ],
 )
 def test_pseudo_samples_in_words(gains, said):
@@ -218,7 +218,7 @@ def test_pseudo_samples_that_no_draw_took_in_words():
 def test_an_oracle_that_does_not_help_is_told():
     records = scores(scratch=SCRATCH, unlabelled_oracle=shifted(*[-0.01] * 5))
     (said,) = verdict(result(records))
-    assert "even real unlabelled images of the target do not help" in said and "(-1.0 points)" in said
+    assert "even real unlabelled images of the target do not help" in said and "(−1.0 points)" in said
     helped = scores(scratch=SCRATCH, unlabelled_oracle=shifted(*[0.01] * 5))
     assert verdict(result(helped)) == ()
 
@@ -230,6 +230,5 @@ def test_a_generator_that_should_not_be_trusted_is_told_last():
 
 
 def test_figures_in_words():
-    assert points(0.0314) == "+3.1" and points(-0.0314) == "-3.1" and points(0.0) == "+0.0"
     one = Comparison(arm="a", against="b", labels=4, mean=0.01, low=-0.02, high=0.04, wins=2, draws=3)
-    assert interval(one) == "+1.0 points (-2.0 to +4.0; better in 2 of 3 draws)"
+    assert interval(one) == "+1.0 points (−2.0 to +4.0; better in 2 of 3 draws)"

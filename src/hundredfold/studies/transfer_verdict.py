@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from hundredfold.evaluate.paired import paired_difference
 from hundredfold.records import Score
+from hundredfold.report.wording import points
 from hundredfold.transfer.arms import BY_NAME, Arm
 from hundredfold.transfer_records import Comparison, Recovered, TransferResult
 
@@ -110,11 +111,6 @@ def _taken(result: TransferResult, arm: str, labels: int) -> int:
     if not choices:
         return result.summary[arm][str(labels)].draws
     return sum(1 for one in choices if one.chosen.get("weight"))
-
-
-def points(difference: float) -> str:
-    """A difference of accuracies in points, with its sign."""
-    return f"{100 * difference:+.1f}"
 
 
 def interval(found: Comparison) -> str:
