@@ -148,7 +148,6 @@ def test_the_share_of_an_oracles_gain():
         ("pseudo_pretraining", "source_oracle"): pytest.approx(0.6),
         ("pseudo_both", "source_oracle"): pytest.approx(1.2),
         ("pseudo_semi_supervised", "unlabelled_oracle"): pytest.approx(-0.5),
-        ("pseudo_both", "unlabelled_oracle"): pytest.approx(1.5),
     }
 
 

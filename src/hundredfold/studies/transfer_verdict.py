@@ -125,7 +125,9 @@ def _stands_in_for(arm: Arm, oracle: Arm) -> bool:
     """Whether an arm does without the data what the oracle does with them."""
     if arm.oracle:
         return False
-    return arm.pretrained if oracle.start == "real_source" else arm.lesson == "pseudo_samples"
+    if oracle.start == "real_source":
+        return arm.pretrained
+    return arm.lesson == "pseudo_samples" and not arm.pretrained
 
 
 def _by_arm(records: Sequence[Score]) -> Mapping[tuple[str, int], dict[int, float]]:
