@@ -163,7 +163,8 @@ class TrainingResult:
         device: "cpu", "cuda", ...
         chance: the loss of a representation that tells nothing apart, or None if the method has no such level.
         floor: the lowest loss that can be reached, or None.
-        peak_bytes: memory that training took at its peak beyond what was taken before it, or None if unknown.
+        peak_bytes: memory that training took at its peak beyond what was taken before it, or None if unknown or if
+            nothing of the training is kept.
         notes: what happened on the way that the user should know.
     """
 

@@ -101,9 +101,11 @@ class Hungry(Watch):
             self.request.received = 15
 
 
-def test_a_run_records_its_peak(told, build, loader, engine):
-    result = fit(build(), loader, Plan(epochs=1, batch_size=16), engine, watches=[Hungry(2)])
+def test_a_run_that_is_kept_records_its_peak(told, build, loader, engine, tmp_path):
+    plan = Plan(epochs=1, batch_size=16)
+    result = fit(build(), loader, plan, engine, folder=tmp_path, watches=[Hungry(2)])
     assert 76 * MIB < result.peak_bytes < 240 * MIB
+    assert fit(build(), loader, plan, engine, watches=[Hungry(2)]).peak_bytes is None, "nobody would read it"
 
 
 def test_a_resumed_run_records_the_peak_of_all_its_parts(told, build, loader, engine, tmp_path):

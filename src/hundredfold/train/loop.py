@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -54,7 +55,8 @@ def fit(
         validation: held-out batches for the loss after each epoch.
         examine: called after each epoch; what it finds becomes part of the epoch's record.
         watches: told of each step and epoch.
-        folder: where checkpoints go; None keeps nothing.
+        folder: where checkpoints go; None keeps nothing, and does not measure memory, which takes as long as a short
+            training does.
         stop: when it has received a signal, the loop finishes the step, saves and raises.
 
     Raises:
@@ -76,7 +78,7 @@ def fit(
     saved = clock = time.monotonic()
     devices = [engine.device] if engine.device.type == "cuda" else []
     # Dropout reads the global generator: it is seeded in each step, and given back in the end.
-    with torch.random.fork_rng(devices), memory, watching:
+    with torch.random.fork_rng(devices), memory if folder else nullcontext(), watching:
         method.train()
         for step, batch in enumerate(loader.batches(ledger.step, steps), ledger.step):
             torch.manual_seed(derive(loader.seed, "dropout", step, loader.rank))
