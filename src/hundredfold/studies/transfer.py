@@ -34,7 +34,7 @@ from hundredfold.studies.transfer_request import TransferRequest, gathered
 from hundredfold.studies.transfer_verdict import comparisons, recovered, verdict
 from hundredfold.train.stop import StopRequest
 from hundredfold.transfer.arms import ARMS, Arm
-from hundredfold.transfer_records import ArmFacts, TransferResult
+from hundredfold.transfer_records import ArmFacts, GeneratorQuality, TransferResult
 
 TRANSFER_ARMS = ("scratch", "long_scratch", "pseudo_pretraining", "pseudo_both")
 STUDY_ARMS = tuple(arm.name for arm in ARMS)
@@ -171,9 +171,20 @@ def _carried_out(
     chosen, why = choose_arm(cells, done) if hand_over else ("", "")
     if chosen:
         hand_over_arm(cells, done, chosen, folder)
-    records = cells.scores(done)  # from here on nothing is learnt or chosen
+    result = _result(cells, done, quality, looked)  # from here on nothing is learnt or chosen
+    result = replace(result, chosen=chosen, why=why)
+    result = replace(result, verdict=verdict(result))
+    atomic.write_text(folder.results, to_json(result))
+    write_transfer_report(folder.path)
+    return replace(result, folder=str(folder.path))
+
+
+def _result(cells: TransferCells, done: Sequence[Done], quality: GeneratorQuality, looked: float) -> TransferResult:
+    """What all cells say together; opens the test labels. `looked` is the seconds that judging the generator took."""
+    ready = cells.ready
+    records = cells.scores(done)
     spent = sum(one.outcome.seconds for one in done)
-    result = TransferResult(
+    return TransferResult(
         source_classifier=ready.request.source_classifier,
         generator=ready.request.generator,
         source=ready.prepared.settings.source,
@@ -189,15 +200,9 @@ def _carried_out(
         recovered=recovered(records, ready.arms),
         choices=tuple(one.beside.choice for one in done if one.beside.choice),
         logs=_mean_logs(done),
-        chosen=chosen,
-        why=why,
         notes=ready.notes,
         settings=_asked_table(ready),
     )
-    result = replace(result, verdict=verdict(result))
-    atomic.write_text(folder.results, to_json(result))
-    write_transfer_report(folder.path)
-    return replace(result, folder=str(folder.path))
 
 
 def _mean_logs(done: Sequence[Done]) -> dict[str, dict[str, dict[str, float]]]:

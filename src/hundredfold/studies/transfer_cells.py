@@ -6,7 +6,7 @@ Test labels stay sealed until all cells are there: an arm's settings are chosen 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +100,7 @@ class TransferCells:
         chosen = done.beside.choice.chosen if done.beside.choice else {}
         return self.workshop(done.cell.draw).learn(arm, self.taught(done.cell), chosen).learnt
 
-    def scores(self, done: list[Done]) -> tuple[Score, ...]:
+    def scores(self, done: Sequence[Done]) -> tuple[Score, ...]:
         """All cells against the test labels. After this nothing may be learnt or chosen any more."""
         truth = self.held_out.open()
         return tuple(
