@@ -7,6 +7,8 @@ have drawn, and any view can be drawn again.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -32,3 +34,18 @@ def generator(seed: int, purpose: str, *position: int) -> torch.Generator:
 def numpy_generator(seed: int, purpose: str, *position: int) -> np.random.Generator:
     """A numpy generator for this place in the run (see `derive`)."""
     return np.random.default_rng(derive(seed, purpose, *position))
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """A block in which torch's global generator is at `seed`: layers draw their start from it. It is given back after.
+
+    >>> with seeded(1):
+    ...     first = torch.rand(1)
+    >>> with seeded(1):
+    ...     first == torch.rand(1)
+    tensor([True])
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield

@@ -7,8 +7,6 @@ labels lead, starts from the linear probe (LP-FT, see `supervised`); the student
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -24,7 +22,7 @@ from hundredfold.methods.labelled import fixmatch, pseudo_label
 from hundredfold.methods.labelled._classifier import ClassifierMethod
 from hundredfold.methods.labelled.fixmatch import FixMatch
 from hundredfold.methods.labelled.pseudo_label import PseudoLabel, certainty
-from hundredfold.random import derive, generator
+from hundredfold.random import derive, generator, seeded
 from hundredfold.train.engine import Engine
 from hundredfold.train.loop import fit
 from hundredfold.train.plan import Plan
@@ -139,7 +137,7 @@ def train_fixmatch(encoder: Encoder, start: Linear, lesson: Lesson, settings: Fi
         momentum=settings.momentum,
         unit_length=start.unit_length,
     )
-    with _seeded(lesson):
+    with seeded(derive(lesson.seed, "classifier")):
         method = FixMatch(
             copy.deepcopy(encoder),
             lesson.images.take(lesson.taught),
@@ -165,7 +163,7 @@ def train_pseudo_label(encoder: Encoder, spread: Tensor, lesson: Lesson, setting
     targets = torch.zeros(len(lesson.images), lesson.classes)
     weights = torch.zeros(len(lesson.images))
     targets[lesson.index], weights[lesson.index] = distributions, certainty(distributions)
-    with _seeded(lesson):
+    with seeded(derive(lesson.seed, "classifier")):
         method = PseudoLabel(
             copy.deepcopy(encoder),
             targets.to(lesson.engine.device),
@@ -181,14 +179,6 @@ def strong_views(lesson: Lesson) -> Chain:
     views, images = lesson.views, lesson.images
     strong = replace(views, erasing_probability=max(ERASING, views.erasing_probability))
     return build_views(strong, images.channels, images.size)
-
-
-@contextmanager
-def _seeded(lesson: Lesson) -> Iterator[None]:
-    """A classifier draws its random start from torch's global generator: it is borrowed, and given back as it was."""
-    with torch.random.fork_rng():
-        torch.manual_seed(derive(lesson.seed, "classifier"))
-        yield
 
 
 def _trained(method: Student, lesson: Lesson, settings: StudentSettings) -> Student:

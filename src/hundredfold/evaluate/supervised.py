@@ -18,7 +18,7 @@ from hundredfold.data.loader import Loader
 from hundredfold.encoders._base import Encoder
 from hundredfold.evaluate.probe import Probe
 from hundredfold.methods.labelled.finetune import Config, Finetune
-from hundredfold.random import derive
+from hundredfold.random import derive, seeded
 from hundredfold.train.engine import Engine
 from hundredfold.train.loop import fit
 from hundredfold.train.plan import Plan
@@ -89,8 +89,7 @@ def train_classifier(
         start: a probe on this encoder's features to start the classifier from; None starts at random.
         stop: passed on to `fit`.
     """
-    with torch.random.fork_rng():
-        torch.manual_seed(derive(seed, "classifier"))
+    with seeded(derive(seed, "classifier")):
         method = Finetune(
             copy.deepcopy(encoder),
             classes,

@@ -8,8 +8,7 @@ samples beside them, real unlabelled images beside them). So an arm differs from
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -28,7 +27,7 @@ from hundredfold.methods.labelled.distillation import Distillation
 from hundredfold.methods.labelled.finetune import Finetune
 from hundredfold.methods.labelled.fixmatch import FixMatch
 from hundredfold.methods.labelled.uda import UDA
-from hundredfold.random import derive
+from hundredfold.random import derive, seeded
 from hundredfold.train.engine import Engine
 from hundredfold.train.stop import StopRequest
 from hundredfold.transfer.fit_steps import fit_steps
@@ -217,7 +216,7 @@ class Workshop:
         task, settings = self.task, self.task.settings
         weight = chosen.get("weight", 0.0)
         encoder = copy.deepcopy(self.start(arm.start))
-        with _seeded(derive(task.seed, "head")):
+        with seeded(derive(task.seed, "head")):
             method = self._method(arm, encoder, taught, weight, chosen.get("temperature", 1.0))
         real = arm.lesson == "real_unlabelled" and bool(weight)
         extra = bool(weight) and arm.lesson in ("pseudo_samples", "real_unlabelled")
@@ -253,7 +252,7 @@ class Workshop:
     def _pretrain(self, name: str, encoder: Encoder) -> None:
         task, settings = self.task, self.task.settings
         samples = Samples(task.generator, task.classifier, settings.sampling)
-        with _seeded(derive(task.seed, "pretraining head")):
+        with seeded(derive(task.seed, "pretraining head")):
             inner = self._pretraining(name, encoder)
         method: Method = inner
         positive = settings.positive if name == "contrastive_samples" else "view"
@@ -320,11 +319,3 @@ class Workshop:
 
     def _labelled(self) -> Chain:
         return self.task.views if self.task.settings.views else Chain(())
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Layers draw their start from torch's global generator: it is borrowed, and given back as it was."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        yield
